@@ -1,0 +1,224 @@
+"""One operation is one entry: how to compute it, and the derivative with respect to each input.
+
+    tanh = operation("tanh", np.tanh, lambda g, y, _x: g * (1 - y * y))
+
+The rule gets g = ∂L/∂y (the gradient of the result), y and the inputs, and returns ∂L/∂x. It is written
+in NumPy and runs on plain arrays in the ordinary backward pass. When the backward pass itself is to be
+differentiated or recorded the same rule runs on tensors, because NumPy's functions on tensors are tensors.
+
+An argument whose name begins with an underscore comes without its numbers, only with shape, ndim and dtype:
+what no rule asks for is not kept in memory until the backward pass.
+
+What is the same for every operation is done once, in `Operation.__call__` and in `backward.py`, and
+never in a rule: summing a gradient over broadcast axes, keeping the dtype, accumulating, skipping inputs
+that need no gradient.
+"""
+
+from __future__ import annotations
+
+import inspect
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from .errors import AnomalyError, operation_error
+from .mode import current_mode
+from .sites import here
+from .tensor import Node, Tensor
+
+Rule = Callable[..., Any]
+OPERATIONS: dict[str, "Operation"] = {}
+"""Every operation of the engine by name, in the order of definition."""
+
+
+class Operation:
+    """A differentiable function of arrays: call it with arrays to get an array, with a tensor to get a tensor.
+
+    Inputs are the positional-only arguments of `forward` (any number if it takes `*inputs`); all other
+    arguments are attributes: constants such as `axis`, handed on to the rules by name.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        derivative: Rule | tuple[Rule | None, ...] | None,
+        *,
+        glyph: str,
+        latex: str,
+        joint: Rule | None,
+        accumulate: Rule | None,
+        doc: str,
+    ):
+        self.name = self.__name__ = name
+        self.forward = forward
+        self.derivative = derivative if derivative is None or isinstance(derivative, tuple) else (derivative,)
+        self.joint = joint
+        self.accumulate = accumulate
+        self.differentiable = bool(derivative or joint)
+        self.glyph, self.latex = glyph, latex
+        self.__doc__ = doc
+        self.arity, self.variadic, self.defaults = _signature(forward)
+        self.keeps_result, self.forgets = _kept([r for r in (self.derivative or ()) if r], joint, self.arity)
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+    def __reduce__(self) -> Any:
+        return _by_name, (self.name,)
+
+    @overload
+    def __call__(self, tensor: Tensor, /, *inputs: Any, **attributes: Any) -> Tensor: ...
+    @overload
+    def __call__(self, *inputs: Any, **attributes: Any) -> Any: ...
+
+    def __call__(self, *inputs: Any, **attributes: Any) -> Any:
+        if self.defaults:
+            inputs, attributes = self._bind(inputs, attributes)
+        values, links = [], []
+        plain, needed = True, False
+        for x in inputs:
+            link = None
+            if isinstance(x, Tensor):
+                plain = False
+                if x.requires_grad:
+                    needed = True
+                    link = x.node or x
+                x = x.data
+            values.append(x)
+            links.append(link)
+        try:
+            array = self.forward(*values, **attributes)
+        except Exception as error:
+            raise operation_error(error, self, inputs, attributes) from error
+        if plain:
+            return array
+        if type(array) is not np.ndarray:
+            array = _plain_array(array, self)
+        elif array is values[0]:
+            array = array.view()
+        mode = current_mode()
+        if needed and self.differentiable and mode.gradients:
+            for i in self.forgets or range(len(values) if self.forgets is None else 0):
+                if links[i] is not None:
+                    values[i] = links[i]
+            out = Tensor.result(array, Node(self, attributes, links, values, array))
+        else:
+            out = Tensor.result(array)
+        if mode.anomaly:
+            self._watch(out, values)
+        if mode.recorder is not None:
+            mode.recorder.add(out, self, inputs, attributes)
+        return out
+
+    def _bind(self, inputs: tuple, attributes: dict) -> tuple[tuple, dict]:
+        """Attributes given by position get their names; those not given their defaults."""
+        if len(inputs) > self.arity and not self.variadic:
+            attributes = dict(zip(self.defaults, inputs[self.arity :], strict=False)) | attributes
+            inputs = inputs[: self.arity]
+        for name, value in attributes.items():
+            if isinstance(value, Tensor):
+                raise TypeError(f"{self.name}: {name} is a constant of the operation, not a tensor   {here()}")
+        missing = [k for k, v in (self.defaults | attributes).items() if v is inspect.Parameter.empty]
+        if missing:
+            raise TypeError(f"{self.name} needs {', '.join(missing)}   {here()}")
+        return inputs, self.defaults | attributes
+
+    def _watch(self, out: Tensor, values: Sequence[Any]) -> None:
+        place = here()
+        if not_finite(out.data):
+            given = " (an input already was)" if any(not_finite(v) for v in values) else ""
+            raise AnomalyError(f"{self.name} made {not_finite(out.data)}{given}   {place}")
+        if out.node is not None:
+            out.node.extra.made_at = place
+            out.node.extra.fingerprints = fingerprints(values)
+
+
+def operation(
+    name: str,
+    forward: Callable[..., Any],
+    derivative: Rule | tuple[Rule | None, ...] | None = None,
+    *,
+    glyph: str | None = None,
+    latex: str | None = None,
+    joint: Rule | None = None,
+    accumulate: Rule | None = None,
+    doc: str | None = None,
+) -> Operation:
+    """Define an operation and enter it in the table.
+
+    forward     computes the result from plain arrays
+    derivative  one rule for each input, ``rule(g, y, *inputs, **attributes)``; None: constant in that input
+    joint       instead of `derivative`, for any number of inputs: ``joint(g, y, inputs, needs, **attributes)``
+                gives the gradients of all, where needs[i] says whether the one of input i is wanted
+    accumulate  optional: ``accumulate(buffer, g, *inputs, **attributes)`` adds the gradient of the first
+                input to `buffer` in place, for an operation that reads a small part of a large input
+    glyph       how a diagram and an error message write it; latex: the same in LaTeX
+
+    Raises ValueError if the name is taken.
+    """
+    if name in OPERATIONS:
+        raise ValueError(f"operation {name!r} exists already: choose another name")
+    glyph = glyph or name
+    entry = Operation(
+        name,
+        forward,
+        derivative,
+        glyph=glyph,
+        latex=latex or (rf"\operatorname{{{name}}}" if glyph.isidentifier() else glyph),
+        joint=joint,
+        accumulate=accumulate,
+        doc=doc or inspect.getdoc(forward) or name,
+    )
+    OPERATIONS[name] = entry
+    return entry
+
+
+def _by_name(name: str) -> Operation:
+    return OPERATIONS[name]
+
+
+def _signature(forward: Callable[..., Any]) -> tuple[int, bool, dict[str, Any]]:
+    """(number of named inputs, whether any number may follow, defaults of the attributes) of a forward function."""
+    if isinstance(forward, np.ufunc):
+        return forward.nin, False, {}
+    parameters = inspect.signature(forward).parameters.values()
+    kinds = [p.kind for p in parameters]
+    attributes = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return (
+        kinds.count(inspect.Parameter.POSITIONAL_ONLY),
+        inspect.Parameter.VAR_POSITIONAL in kinds,
+        {p.name: p.default for p in attributes},
+    )
+
+
+def _kept(rules: list[Rule], joint: Rule | None, arity: int) -> tuple[bool, list[int] | None]:
+    """Read off the rules' argument names: does any use y's numbers, and which inputs does none use (None: all)?"""
+    if joint is not None:
+        y, inputs = list(inspect.signature(joint).parameters)[1:3]
+        return not y.startswith("_"), None if inputs.startswith("_") else []
+    names = [list(inspect.signature(rule).parameters)[1:] for rule in rules]
+    unused = [i for i in range(arity) if all(name[1 + i].startswith("_") for name in names)]
+    return any(not name[0].startswith("_") for name in names), unused
+
+
+def _plain_array(result: Any, operation: Operation) -> np.ndarray:
+    """NumPy gives a scalar for a 0-d result; a subclass (masked array, matrix) would lose its meaning here."""
+    if isinstance(result, np.ndarray):
+        raise TypeError(f"{operation.name}: {type(result).__name__} is not supported: pass a plain array   {here()}")
+    return np.asarray(result)
+
+
+def not_finite(value: Any) -> str:
+    """ "NaN", "infinity" or "" (all finite)."""
+    array = np.asarray(value)
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return ""
+    return "NaN" if np.isnan(array).any() else "infinity"
+
+
+def fingerprints(values: Sequence[Any]) -> list[int]:
+    """A checksum of each array, to notice that it was changed."""
+    return [zlib.crc32(np.ascontiguousarray(v).tobytes()) if isinstance(v, np.ndarray) else 0 for v in values]

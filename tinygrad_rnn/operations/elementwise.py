@@ -1,0 +1,180 @@
+"""Operations that work on each element by itself; inputs broadcast against each other as in NumPy."""
+
+import numpy as np
+
+from ..operation import operation
+
+
+def _felt(g, factor):
+    """g · factor, but 0 where g is 0: a branch that a `where` did not take has no say, even if it is NaN there."""
+    return np.where(g == 0, 0, g * factor)
+
+
+# -- arithmetic ------------------------------------------------------------------------------------
+
+positive = operation("positive", np.positive, lambda g, _y, _x: g, glyph="+")
+negative = operation("negative", np.negative, lambda g, _y, _x: -g, glyph="−", latex="-")
+add = operation("add", np.add, (lambda g, _y, _a, _b: g, lambda g, _y, _a, _b: g), glyph="+")
+subtract = operation("subtract", np.subtract, (lambda g, _y, _a, _b: g, lambda g, _y, _a, _b: -g), glyph="−", latex="-")
+multiply = operation(
+    "multiply",
+    np.multiply,
+    (lambda g, _y, _a, b: g * b, lambda g, _y, a, _b: g * a),
+    glyph="⊙",
+    latex=r"\odot",
+)
+divide = operation(
+    "divide",
+    np.divide,
+    (lambda g, _y, _a, b: _felt(g, np.divide(1, b)), lambda g, y, _a, b: _felt(g, -y / b)),
+    glyph="/",
+)
+floor_divide = operation("floor_divide", np.floor_divide, glyph="//")  # constant between its jumps
+remainder = operation(
+    "remainder",
+    np.remainder,
+    (lambda g, _y, _a, _b: g, lambda g, _y, a, b: -g * (a // b)),
+    glyph="mod",
+    latex=r"\bmod",
+)
+power = operation(
+    "power",
+    np.power,
+    (
+        # b aᵇ⁻¹, and 0 for b = 0 even at a = 0
+        lambda g, _y, a, b: _felt(g, np.where(b == 0, 0, b * a ** np.where(b == 0, 1, b - 1))),
+        # aᵇ ln a, and 0 at a = 0; for a < 0 there is no derivative: NaN
+        lambda g, y, a, _b: _felt(g, np.where(a == 0, 0, y * np.log(np.where(a == 0, 1, a)))),
+    ),
+    glyph="^",
+)
+astype = operation(
+    "astype",
+    lambda x, /, dtype: x.astype(dtype),
+    lambda g, _y, _x, dtype: g,
+    doc="x in another dtype; its gradient comes back in x's own.",
+)
+
+# -- functions -------------------------------------------------------------------------------------
+
+exp = operation("exp", np.exp, lambda g, y, _x: g * y, latex=r"\exp")
+expm1 = operation("expm1", np.expm1, lambda g, y, _x: g * (y + 1))
+log = operation("log", np.log, lambda g, _y, x: _felt(g, 1 / x), latex=r"\log")
+log1p = operation("log1p", np.log1p, lambda g, _y, x: _felt(g, 1 / (1 + x)))
+sqrt = operation("sqrt", np.sqrt, lambda g, y, _x: _felt(g, 0.5 / y), glyph="√", latex=r"\sqrt")
+square = operation("square", np.square, lambda g, _y, x: g * (2 * x))
+sin = operation("sin", np.sin, lambda g, _y, x: g * np.cos(x), latex=r"\sin")
+cos = operation("cos", np.cos, lambda g, _y, x: g * -np.sin(x), latex=r"\cos")
+tanh = operation("tanh", np.tanh, lambda g, y, _x: g * (1 - y * y), latex=r"\tanh")
+
+
+def _sigmoid(x, /):
+    """σ(x) = 1 / (1 + e⁻ˣ), exact in the tails and without overflow."""
+    smallest = -np.log(np.finfo(x.dtype).max) if x.dtype.kind == "f" else -709
+    y = np.asarray(np.exp(-np.maximum(x, smallest)))
+    y += 1
+    return np.reciprocal(y, out=y)
+
+
+sigmoid = operation("sigmoid", _sigmoid, lambda g, y, _x: g * (y * (1 - y)), glyph="σ", latex=r"\sigma")
+relu = operation("relu", lambda x, /: np.maximum(x, 0), lambda g, y, _x: g * (y > 0), doc="max(x, 0); slope 0 at 0.")
+softplus = operation(
+    "softplus",
+    lambda x, /: np.logaddexp(x, np.zeros((), x.dtype)),
+    lambda g, _y, x: g * sigmoid(x),
+    glyph="ζ",
+    latex=r"\zeta",
+    doc="ζ(x) = log(1 + eˣ).",
+)
+
+
+_GELU = float(np.sqrt(2 / np.pi))
+
+
+def _gelu(x, /):
+    """½ x (1 + tanh(√(2/π) (x + 0.044715 x³))): Hendrycks & Gimpel 2016, the tanh form."""
+    return 0.5 * x * (1 + np.tanh(_GELU * (x + 0.044715 * x**3)))
+
+
+def _gelu_slope(x):
+    u = np.tanh(_GELU * (x + 0.044715 * x**3))
+    return 0.5 * (1 + u) + 0.5 * x * (1 - u * u) * (_GELU * (1 + 3 * 0.044715 * x**2))
+
+
+gelu = operation("gelu", _gelu, lambda g, _y, x: g * _gelu_slope(x))
+
+# -- where a derivative jumps ----------------------------------------------------------------------
+
+sign = operation("sign", np.sign)  # constant on either side of 0
+absolute = abs = operation("absolute", np.absolute, lambda g, _y, x: g * np.sign(x), glyph="abs")
+
+
+def _share(a, b):
+    """1 where a is the larger, ½ at a tie, so that both shares together are 1."""
+    return np.where(a == b, 0.5, a > b)
+
+
+maximum = operation(
+    "maximum",
+    np.maximum,
+    (lambda g, _y, a, b: g * _share(a, b), lambda g, _y, a, b: g * _share(b, a)),
+    glyph="max",
+    latex=r"\max",
+)
+minimum = operation(
+    "minimum",
+    np.minimum,
+    (lambda g, _y, a, b: g * _share(b, a), lambda g, _y, a, b: g * _share(a, b)),
+    glyph="min",
+    latex=r"\min",
+)
+
+
+def _clip(x, /, min=None, max=None):
+    """x kept within [min, max]; None leaves a side open. At a bound itself the slope is 1."""
+    return np.clip(x, min, max)
+
+
+def _inside(x, min, max):
+    above = True if min is None else x >= min
+    below = True if max is None else x <= max
+    return np.logical_and(above, below)
+
+
+clip = operation("clip", _clip, lambda g, _y, x, min, max: g * _inside(x, min, max))
+
+
+def _gap(a, b):
+    """a − b, and 0 where they are equal, both infinite included."""
+    return np.where(a == b, 0, a - np.where(a == b, 0, b))
+
+
+logaddexp = operation(
+    "logaddexp",
+    np.logaddexp,
+    (lambda g, _y, a, b: g * sigmoid(_gap(a, b)), lambda g, _y, a, b: g * sigmoid(_gap(b, a))),
+)
+where = operation(
+    "where",
+    lambda condition, a, b, /: np.where(condition, a, b),
+    (
+        None,
+        lambda g, _y, condition, _a, _b: np.where(condition, g, 0),
+        lambda g, _y, condition, _a, _b: np.where(condition, 0, g),
+    ),
+    doc="a where the condition holds, else b; no gradient reaches what was not taken.",
+)
+
+# -- comparisons: booleans, constants --------------------------------------------------------------
+
+equal = operation("equal", np.equal, glyph="=")
+not_equal = operation("not_equal", np.not_equal, glyph="≠", latex=r"\neq")
+less = operation("less", np.less, glyph="<")
+less_equal = operation("less_equal", np.less_equal, glyph="≤", latex=r"\leq")
+greater = operation("greater", np.greater, glyph=">")
+greater_equal = operation("greater_equal", np.greater_equal, glyph="≥", latex=r"\geq")
+logical_not = operation("logical_not", np.logical_not, glyph="¬", latex=r"\neg")
+logical_and = operation("logical_and", np.logical_and, glyph="∧", latex=r"\wedge")
+logical_or = operation("logical_or", np.logical_or, glyph="∨", latex=r"\vee")
+isnan = operation("isnan", np.isnan)
+isfinite = operation("isfinite", np.isfinite)

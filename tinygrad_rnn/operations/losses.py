@@ -1,0 +1,189 @@
+"""Softmax and its relatives, the losses, dropout. The class axis is the last unless `axis` says otherwise."""
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..operation import operation
+from ..tensor import Tensor
+from .elementwise import multiply, softplus, square
+from .reductions import mean
+from .reductions import sum as _total
+
+
+def _below_max(x, axis):
+    """x − max(x), which does not overflow in exp; equal infinities count as 0."""
+    top = np.max(x, axis=axis, keepdims=True)
+    if np.isfinite(top).all():
+        return x - top
+    return np.where(x == top, 0, x - np.where(np.isfinite(top), top, 0))
+
+
+def _softmax(x, /, axis=-1):
+    """eˣ / Σ eˣ along `axis`; a row of −∞ throughout is uniform."""
+    e = np.exp(_below_max(x, axis))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+softmax = operation(
+    "softmax",
+    _softmax,
+    lambda g, y, _x, axis: y * (g - np.sum(g * y, axis=axis, keepdims=True)),
+)
+
+
+def _log_softmax(x, /, axis=-1):
+    """log softmax(x) along `axis`, computed without the loss of precision of log(softmax(x))."""
+    z = _below_max(x, axis)
+    return z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
+
+
+log_softmax = operation(
+    "log_softmax",
+    _log_softmax,
+    lambda g, y, _x, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True),
+)
+
+
+def _logsumexp(x, /, axis=-1, keepdims=False):
+    """log Σ eˣ along `axis` (one axis), without overflow."""
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):  # log 0 = −∞ is right where every element is −∞
+        y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return y if keepdims else np.squeeze(y, axis)
+
+
+logsumexp = operation(
+    "logsumexp",
+    _logsumexp,
+    lambda g, _y, x, axis, keepdims: (g if keepdims else np.expand_dims(g, axis)) * softmax(x, axis=axis),
+)
+
+# -- losses ----------------------------------------------------------------------------------------
+
+
+one_hot = operation(
+    "one_hot",
+    lambda labels, /, classes, dtype=float: (np.expand_dims(labels, -1) == np.arange(classes)).astype(dtype),
+    doc="Integer labels (...) as rows (..., classes) that are 1 at the label and 0 elsewhere.",
+)
+
+
+def _label_weight(labels, /, weights, ignore_index, reduction):
+    """How much the loss at each label counts in the result."""
+    used = _used(labels, ignore_index)
+    counts = used.astype(float) if weights is None else weights[np.where(used, labels, 0)] * used
+    return counts / np.sum(counts) if reduction == "mean" else counts
+
+
+label_weight = operation("label_weight", _label_weight)
+
+
+def _used(labels, ignore_index):
+    return labels != ignore_index if ignore_index is not None else np.ones(labels.shape, bool)
+
+
+def _cross_entropy(logits, labels, /, weights, ignore_index, reduction):
+    counts = label_weight(labels, weights, ignore_index, reduction).astype(logits.dtype)
+    picked = np.expand_dims(np.where(_used(labels, ignore_index), labels, 0), -1)
+    z = _below_max(logits, -1)
+    losses = np.log(np.sum(np.exp(z), axis=-1)) - np.take_along_axis(z, picked, -1)[..., 0]
+    losses = np.where(counts == 0, 0, losses * counts)
+    return losses if reduction == "none" else np.sum(losses)
+
+
+def _cross_entropy_rule(g, _y, logits, labels, weights, ignore_index, reduction):
+    """∂L/∂o = ŷ − y, for the sum over labels that all count alike."""
+    error = softmax(logits) - one_hot(labels, logits.shape[-1], logits.dtype)
+    if reduction == "none":
+        g = np.expand_dims(g, -1)
+    if weights is not None or ignore_index is not None:
+        error = error * np.expand_dims(label_weight(labels, weights, ignore_index, reduction), -1)
+    elif reduction == "mean":
+        error = error / labels.size
+    return g * error
+
+
+_cross_entropy_of = operation("cross_entropy", _cross_entropy, (_cross_entropy_rule, None), glyph="−log p", latex=r"-\log p")
+
+
+def cross_entropy(logits, labels, weights=None, ignore_index=None, reduction="mean"):
+    """Softmax cross-entropy −log softmax(logits)[label], in nats.
+
+    logits     (..., classes)
+    labels     (...), integers in [0, classes)
+    weights    (classes,), how much an example of each class counts; the mean is then the weighted mean
+    ignore_index
+               a label that does not count at all (padding); may lie outside [0, classes)
+    reduction  "mean", "sum" or "none" (one loss for each label)
+
+    Its gradient is ŷ − y (lecture, the derivation of ∂L/∂o). Raises TypeError for labels that are not
+    integers, ShapeError for labels or weights of another shape, IndexError for a label out of range,
+    ValueError if no label counts in a mean.
+    """
+    values = labels.data if isinstance(labels, Tensor) else np.asarray(labels)
+    weights = weights if weights is None else np.asarray(weights, logits.dtype)
+    _check_labels(logits.shape, values, weights, ignore_index, reduction)
+    return _cross_entropy_of(
+        logits,
+        labels if isinstance(labels, Tensor) else values,
+        weights=weights,
+        ignore_index=ignore_index,
+        reduction=reduction,
+    )
+
+
+def _check_labels(shape, labels, weights, ignore_index, reduction):
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"cross_entropy: labels must be integers, not {labels.dtype}")
+    if not shape or labels.shape != shape[:-1]:
+        raise ShapeError(f"cross_entropy: logits {shape} need labels {shape[:-1]}, not {labels.shape}")
+    if weights is not None and weights.shape != shape[-1:]:
+        raise ShapeError(f"cross_entropy: logits {shape} need weights {shape[-1:]}, not {weights.shape}")
+    _check_reduction("cross_entropy", reduction)
+    used = _used(labels, ignore_index)
+    wrong = used & ((labels < 0) | (labels >= shape[-1]))
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise IndexError(f"cross_entropy: label {labels[where]} at {where} is not in [0, {shape[-1]})")
+    if reduction == "mean" and not used.any():
+        raise ValueError("cross_entropy: no label counts, so there is no mean: use reduction='sum'")
+
+
+def _check_reduction(name, reduction):
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{name}: reduction is 'mean', 'sum' or 'none', not {reduction!r}")
+
+
+def _reduced(name, losses, reduction):
+    _check_reduction(name, reduction)
+    return mean(losses) if reduction == "mean" else _total(losses) if reduction == "sum" else losses
+
+
+def mse(prediction, target, reduction="mean"):
+    """Squared error (prediction − target)²; the shapes must be equal, nothing is broadcast."""
+    _same_shape("mse", prediction, target)
+    return _reduced("mse", square(prediction - target), reduction)
+
+
+def binary_cross_entropy_with_logits(logits, target, reduction="mean"):
+    """−t log σ(o) − (1 − t) log(1 − σ(o)) = ζ(o) − t o, in nats; targets t in [0, 1], of the logits' shape."""
+    _same_shape("binary_cross_entropy_with_logits", logits, target)
+    return _reduced("binary_cross_entropy_with_logits", softplus(logits) - target * logits, reduction)
+
+
+def _same_shape(name, a, b):
+    if np.shape(a) != np.shape(b):
+        raise ShapeError(f"{name}: shapes {np.shape(a)} and {np.shape(b)} differ")
+
+
+def dropout(x, p, rng):
+    """Each element is 0 with probability p, else scaled by 1/(1 − p), so that the mean stays (Srivastava 2014).
+
+    rng is a seed or a `numpy.random.Generator`: the same seed drops the same elements. Raises ValueError
+    unless 0 ≤ p < 1.
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout: p is a probability in [0, 1), not {p}")
+    keep = np.random.default_rng(rng).random(x.shape) >= p
+    return multiply(x, keep.astype(x.dtype) / x.dtype.type(1 - p))

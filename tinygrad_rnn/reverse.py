@@ -1,0 +1,265 @@
+"""The backward pass: the chain rule, from the result back to the leaves.
+
+Nodes are visited in reverse order of creation. Execution order is already a topological order, so when a
+node's turn comes everything computed from it has contributed, and its gradient is complete. There is no
+recursion, so a chain may be as long as memory allows.
+
+    gradient of output = 1
+    for each node y, latest first:
+        for each input x of the operation that made y:
+            gradient of x += rule(gradient of y, y, inputs)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from .errors import AnomalyError, GradientError, ShapeError
+from .mode import current_mode, mode
+from .operation import fingerprints, not_finite
+from .operations import transpose
+from .outer_sum import OuterSum, as_array
+from .tensor import Node, Tensor, must_be_float
+
+Vertex = Node | Tensor
+"""A place in the graph: a node, or a leaf, which is a tensor that no operation made."""
+
+
+def backward(output: Tensor, gradient: Any = None, create_graph: bool = False) -> None:
+    """Add the gradient of `output` to `.grad` of its leaves, and of results that retain theirs."""
+    seed = _seed(output, gradient)
+    with _running(create_graph):
+        for vertex, g in _flow(output, seed, None, create_graph):
+            tensor = vertex if isinstance(vertex, Tensor) else _retained(vertex)
+            if tensor is not None:
+                must_be_float(tensor.data)
+                if tensor.grad is not None:
+                    g = tensor.grad + g if create_graph else tensor.grad.data + g
+                tensor.grad = g if create_graph else _fresh(g)
+
+
+def gradients(
+    output: Tensor,
+    inputs: Sequence[Tensor],
+    gradient: Any = None,
+    create_graph: bool = False,
+    partial: bool = False,
+) -> list[Tensor | None]:
+    """∂output/∂input for each of `inputs`, None for one that the output does not depend on; no `.grad` changes.
+
+    partial: hold the other inputs fixed, should one have been computed from another.
+    """
+    return gradients_at(output, [x.vertex for x in inputs], gradient, create_graph, partial)
+
+
+def gradients_at(
+    output: Tensor, vertices: Sequence[Vertex], gradient: Any = None, create_graph: bool = False, partial: bool = False
+) -> list[Tensor | None]:
+    """`gradients` with respect to places in the graph, whose tensors may be gone."""
+    seed = _seed(output, gradient)
+    wanted = {id(v): i for i, v in enumerate(vertices)}
+    found: list[Any] = [None] * len(vertices)
+    with _running(create_graph):
+        for vertex, g in _flow(output, seed, wanted, create_graph, partial):
+            if id(vertex) in wanted:
+                found[wanted[id(vertex)]] = g if create_graph else _fresh(g)
+    return [found[wanted[id(v)]] for v in vertices]
+
+
+def _seed(output: Tensor, gradient: Any) -> Any:
+    """The gradient that the pass starts with, checked."""
+    if not output.requires_grad:
+        raise GradientError("backward from a constant: nothing that led to it needs a gradient (or no_grad was on)")
+    if gradient is None:
+        if output.size != 1 and not output.is_leaf:
+            raise GradientError(f"backward from shape {output.shape} needs a gradient of that shape, or sum() first")
+        return np.ones(output.shape, output.dtype)
+    if not isinstance(gradient, Tensor):
+        gradient = np.asarray(gradient, output.dtype)
+    if gradient.shape != output.shape:
+        raise ShapeError(f"backward: gradient of shape {gradient.shape} for a tensor of shape {output.shape}")
+    return gradient
+
+
+def _running(create_graph: bool) -> AbstractContextManager:
+    """Rules run on tensors only where their results are to be differentiated or recorded.
+
+    An infinite slope (√ at 0) is no news here: the forward pass is where NumPy warns.
+    """
+    return mode(gradients=True) if create_graph else np.errstate(all="ignore")
+
+
+def _flow(
+    output: Tensor, seed: Any, wanted: Collection[int] | None, on_tensors: bool, partial: bool = False
+) -> Iterator[tuple[Vertex, Any]]:
+    """Yield each node with its complete gradient, latest first, and then the leaves.
+
+    wanted: ids of the vertices to reach; paths that lead to none of them are left out. None: all leaves.
+    """
+    ends = wanted if partial and wanted else ()
+    nodes, leaves = ancestors(output.vertex, ends)
+    reached = {id(v) for v in nodes} | {id(v) for v in leaves} if wanted is None else _leading_to(wanted, nodes)
+    watch, recorder = current_mode().anomaly, current_mode().recorder
+    total: dict[int, Any] = {id(output.vertex): _as(seed, on_tensors)}
+    owned: set[int] = set()  # gradients that alias nothing else, so that more may be added in place
+    for y in nodes:
+        g = total.pop(id(y), None)
+        if g is None:
+            continue
+        operation = y.operation
+        if type(g) is OuterSum and operation is not transpose:
+            g = g.array()
+        if y._extra is not None:
+            g = _hooked(y, g, on_tensors)
+        yield y, g
+        if id(y) in ends:
+            continue
+        if watch:
+            _check_unchanged(y)
+        made, values = _as_tensors(y) if on_tensors else (y if y.result is None else y.result, y.values)
+        attributes = y.attributes
+        in_place = None if on_tensors else operation.accumulate
+        rules = operation.derivative
+        if rules is None and in_place is None:
+            rules = _joint_rules(y, g, made, values, reached)
+        for slot, x in enumerate(y.inputs):
+            key = id(x)
+            if key not in reached:
+                continue
+            old = total.get(key)
+            if in_place is not None:
+                if key not in owned:
+                    total[key] = old = np.zeros(x.shape, x.dtype) if old is None else np.array(as_array(old))
+                    owned.add(key)
+                in_place(old, g, *values, **attributes)
+                continue
+            if recorder is not None:
+                recorder.begin_rule(y, slot)
+            d = rules[slot](g, made, *values, **attributes)
+            if d.shape != x.shape:
+                d = unbroadcast(d, x.shape)
+            if d.dtype is not x.dtype and d.dtype != x.dtype:
+                d = as_array(d).astype(x.dtype)
+            if watch:
+                _check_finite(d, y)
+            if old is None:
+                total[key] = d
+            elif key in owned:
+                old += as_array(d)
+            elif type(old) is type(d) is OuterSum:
+                old.add(d)
+            else:
+                total[key] = old = as_array(old) + as_array(d)
+                if type(old) is np.ndarray:  # neither a tensor nor NumPy's scalar of a 0-d sum
+                    owned.add(key)
+    for leaf in leaves:
+        if id(leaf) in total:
+            g = as_array(total[id(leaf)])
+            yield leaf, g if leaf._extra is None else _hooked(leaf, g, on_tensors)
+
+
+def _joint_rules(y: Node, g: Any, made: Any, values: Any, reached: set[int]) -> list:
+    """Run a rule that gives all gradients at once; hand each out as if it had a rule of its own."""
+    assert y.operation.joint is not None
+    found = y.operation.joint(g, made, values, [id(x) in reached for x in y.inputs], **y.attributes)
+    return [lambda *_, d=d, **__: d for d in found]
+
+
+def ancestors(output: Vertex, ends: Collection[int] = ()) -> tuple[list[Node], list[Tensor]]:
+    """All nodes that `output` was computed by, latest first, and the leaves they started from.
+
+    What lies behind a node whose id is in `ends` is not looked at.
+    """
+    if isinstance(output, Tensor):
+        return [], [output]
+    nodes, leaves = [output], []
+    seen = {id(output), id(None)}
+    for node in nodes:  # grows while it is walked
+        for x in () if id(node) in ends else node.inputs:
+            if id(x) not in seen:
+                seen.add(id(x))
+                (nodes if type(x) is Node else leaves).append(x)
+    nodes.sort(key=attrgetter("order"), reverse=True)
+    return nodes, leaves
+
+
+def _leading_to(wanted: Collection[int], nodes: Sequence[Node]) -> set[int]:
+    reached = set(wanted)
+    for node in reversed(nodes):
+        if any(id(x) in reached for x in node.inputs):
+            reached.add(id(node))
+    return reached
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum g over the axes along which a value of `shape` was broadcast: each copy's gradient counts."""
+    new = g.ndim - len(shape)
+    if new > 0:
+        g = g.sum(axis=tuple(range(new)))
+    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1)
+    if stretched:
+        g = g.sum(axis=stretched, keepdims=True)
+    if g.shape != shape:
+        raise ShapeError(f"a derivative rule gave a gradient of shape {g.shape} for an input of shape {shape}")
+    return g
+
+
+def _fresh(g: np.ndarray) -> Tensor:
+    """A gradient handed to the user: a writable array that nothing else holds."""
+    array = np.array(g)
+    tensor = Tensor.result(array)
+    array.flags.writeable = True
+    return tensor
+
+
+def _as(g: Any, on_tensors: bool) -> Any:
+    if on_tensors:
+        return g if isinstance(g, Tensor) else Tensor.result(np.asarray(g))
+    return g.data if isinstance(g, Tensor) else g
+
+
+def _as_tensors(y: Node) -> tuple[Any, list]:
+    """A node's result and inputs as tensors with their place in the graph, for rules that run on tensors."""
+    values = []
+    for x, value in zip(y.inputs, y.values, strict=True):
+        if isinstance(x, Node) and x is not value:
+            value = Tensor.result(value, x)
+        elif isinstance(x, Tensor) and x is not value:
+            if x.data is not value:
+                raise GradientError(
+                    f"{y.operation.name}: the data of an input was replaced after the forward pass used it, so the "
+                    "gradient of the gradient would be that of another function: run the forward pass again"
+                )
+            value = x
+        values.append(value)
+    return (y if y.result is None else Tensor.result(y.result, y)), values
+
+
+def _retained(node: Node) -> Tensor | None:
+    return node._extra.retain() if node._extra is not None and node._extra.retain is not None else None
+
+
+def _hooked(vertex: Vertex, g: Any, on_tensors: bool) -> Any:
+    for hook in list(vertex.extra.hooks):
+        replaced = hook(g if on_tensors else _fresh(g))
+        if replaced is not None:
+            g = _as(replaced if isinstance(replaced, Tensor) else np.asarray(replaced), on_tensors)
+            if g.shape != vertex.shape:
+                raise ShapeError(f"a hook gave a gradient of shape {g.shape} for a tensor of shape {vertex.shape}")
+    return g
+
+
+def _check_finite(d: Any, y: Node) -> None:
+    found = not_finite(_as(as_array(d), on_tensors=False))
+    if found:
+        raise AnomalyError(f"the derivative of {y.operation.name} made {found}   {y.extra.made_at}")
+
+
+def _check_unchanged(y: Node) -> None:
+    if y.extra.fingerprints is not None and y.extra.fingerprints != fingerprints(y.values):
+        raise AnomalyError(f"an array that {y.operation.name} used was changed before its backward pass   {y.extra.made_at}")

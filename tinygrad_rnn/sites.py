@@ -1,0 +1,60 @@
+"""Places in the user's code: which expression is being run, and in which file and line it stands."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from itertools import islice
+from types import CodeType, FrameType
+from typing import NamedTuple
+
+PACKAGE = __name__.rpartition(".")[0]
+
+
+class Place(NamedTuple):
+    """An expression in a source file; columns are UTF-8 byte offsets, as in `code.co_positions()`."""
+
+    file: str
+    function: str
+    line: int
+    end_line: int
+    column: int
+    end_column: int
+
+    def text(self) -> str:
+        """The expression as written, on one line; "" where the source cannot be read."""
+        lines = [linecache.getline(self.file, n).encode() for n in range(self.line, self.end_line + 1)]
+        if not any(lines):
+            return ""
+        lines[-1] = lines[-1][: self.end_column]
+        lines[0] = lines[0][self.column :]
+        return " ".join(b" ".join(lines).decode(errors="replace").split())
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def place(code: CodeType, instruction: int) -> Place:
+    """Where the instruction at byte offset `instruction` of `code` was written."""
+    positions = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+    line, end_line, column, end_column = positions
+    line = line or code.co_firstlineno
+    # Python started with -X no_debug_ranges keeps lines but no columns: then the whole line is meant.
+    return Place(code.co_filename, code.co_qualname, line, end_line or line, column or 0, end_column or sys.maxsize)
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame that is not the engine's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
+        frame = frame.f_back
+    return frame
+
+
+def here() -> str:
+    """The user's expression that is running, and its place: ``x @ U.T   at model.py:41``."""
+    frame = user_frame()
+    if frame is None:
+        return ""
+    at = place(frame.f_code, frame.f_lasti)
+    return f"{at.text()}   at {at}".strip()

@@ -1,0 +1,417 @@
+"""A tensor: an array that remembers how it was made.
+
+The memory is a graph of nodes, one for each operation that ran. References go from results to inputs only,
+never back, so a graph is freed the moment its last result is, without the garbage collector's help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+import numpy as np
+
+from .errors import GradientError
+
+if TYPE_CHECKING:
+    from .operation import Operation
+
+next_number = count().__next__
+_new = object.__new__
+
+
+class Node:
+    """How a result was made, and what its derivative needs; the result itself may be gone by then.
+
+    operation, attributes
+               what made it
+    inputs     for each input: the node that made it; the tensor itself if it is a leaf; None if it is a constant
+    values     for each input: its array at that moment, or, where no derivative rule needs the numbers, its
+               entry in `inputs`, which knows its shape and dtype too
+    result     the array of the result, or None where no rule needs it
+    order      its number in the order of creation, which is also an order of evaluation
+    """
+
+    __slots__ = ("__weakref__", "_extra", "attributes", "dtype", "inputs", "operation", "order", "result", "shape", "values")
+
+    operation: Operation
+    attributes: dict[str, Any]
+    inputs: list[Any]
+    values: list[Any]
+    result: np.ndarray | None
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    _extra: Extra | None
+
+    def __init__(self, operation: Any, attributes: Any, inputs: Any, values: Any, array: np.ndarray):
+        self.operation = operation
+        self.attributes = attributes
+        self.inputs = inputs
+        self.values = values
+        self.result = array if operation.keeps_result else None
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.order = next_number()
+        self._extra = None
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def extra(self) -> Extra:
+        if self._extra is None:
+            self._extra = Extra()
+        return self._extra
+
+
+class Extra:
+    """What few vertices of a graph have: hooks, a name, and what `detect_anomaly` notes about a result."""
+
+    __slots__ = ("fingerprints", "hooks", "made_at", "name", "retain")
+
+    def __init__(self) -> None:
+        self.hooks: list[Callable] = []
+        self.retain: Callable[[], Tensor | None] | None = None
+        self.name: str | None = None
+        self.made_at: str | None = None
+        self.fingerprints: list[int] | None = None
+
+
+class Tensor:
+    """An array, whether it needs a gradient, its gradient, and how it was made.
+
+    data           the values, a read-only NumPy array: nothing that a backward pass still needs can be
+                   overwritten. To change a tensor's value give it a new array: ``w.data = w.data - step``
+    requires_grad  whether gradients flow to it (only floating point tensors can)
+    grad           after ``loss.backward()``: ∂loss/∂self, a tensor of the same shape and dtype
+    node           how it was made; None for a leaf, which was not computed (a parameter, an input) and for
+                   a constant
+
+    ``Tensor(array)`` copies. Floating point, integer and boolean arrays of any precision are accepted;
+    integers and booleans are constants.
+    """
+
+    __slots__ = ("__weakref__", "_extra", "data", "grad", "node", "requires_grad")
+
+    data: np.ndarray
+    grad: Tensor | None
+    node: Node | None
+
+    def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None):
+        if isinstance(data, Tensor):
+            raise TypeError("Tensor(tensor): use tensor.detach() for a constant with the same values")
+        if isinstance(data, np.ndarray) and type(data) is not np.ndarray:
+            raise TypeError(f"a tensor holds a plain array, not a {type(data).__name__}")
+        array = np.array(data, dtype=dtype)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"a tensor holds real numbers or booleans, not {array.dtype}")
+        if requires_grad:
+            must_be_float(array)
+        self._set(array, requires_grad)
+        if name is not None:
+            self.extra.name = name
+
+    def _set(self, array: np.ndarray, requires_grad: bool, node: Node | None = None) -> None:
+        array.setflags(False)  # write
+        self.data = array
+        self.requires_grad = requires_grad
+        self.node = node
+        self.grad = None
+        self._extra: Extra | None = None
+
+    @staticmethod
+    def result(array: np.ndarray, node: Node | None = None) -> Tensor:
+        """A tensor that takes `array` over without a copy; the engine makes every result by it."""
+        tensor = _new(Tensor)
+        tensor._set(array, node is not None, node)
+        return tensor
+
+    # -- the array ---------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        return self.data.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    @property
+    def T(self) -> Tensor:
+        return ops.transpose(self)
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        return self.data.item()
+
+    def tolist(self) -> Any:
+        return self.data.tolist()
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(ops.unbind(self))
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __float__(self) -> float:
+        return float(self.data)
+
+    def __int__(self) -> int:
+        return int(self.data)
+
+    def __index__(self) -> int:
+        return self.data.__index__()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.requires_grad:
+            raise TypeError("np.asarray of a tensor that needs a gradient would lose it: use tensor.detach()")
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self.ndim == 0 else format(str(self), spec)
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.data, precision=4, separator=", ", prefix="Tensor(", threshold=60)
+        dtype = "" if self.dtype == np.float64 else f", {self.dtype}"
+        return f"Tensor({values}{dtype}{', requires_grad=True' if self.requires_grad else ''})"
+
+    # -- the graph ---------------------------------------------------------------------------------
+
+    @property
+    def vertex(self) -> Node | Tensor:
+        """What stands for this tensor in the graph: the node that made it, or itself if it is a leaf."""
+        return self.node or self
+
+    @property
+    def extra(self) -> Extra:
+        if self.node is not None:
+            return self.node.extra
+        if self._extra is None:
+            self._extra = Extra()
+        return self._extra
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.node is None
+
+    def detach(self) -> Tensor:
+        """A constant with the same values: no gradient flows through it."""
+        return Tensor.result(self.data)
+
+    def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
+        """Add ∂self/∂leaf to the `.grad` of every leaf that self was computed from.
+
+        gradient      what self's own gradient is, of self's shape; may be left out for a single number (1)
+        create_graph  make the gradients themselves differentiable
+
+        May be called again: leaves add up. Raises GradientError on a constant, ShapeError on a gradient
+        of another shape.
+        """
+        reverse.backward(self, gradient, create_graph)
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` of this intermediate result too, in the next backward pass."""
+        if not self.requires_grad:
+            raise GradientError("retain_grad: this tensor is a constant and never gets a gradient")
+        self.extra.retain = ref(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> Callable[[], None]:
+        """Call ``hook(gradient)`` when this tensor's total gradient is known; a returned tensor replaces it.
+
+        Returns a function that removes the hook.
+        """
+        if not self.requires_grad:
+            raise GradientError("register_hook: this tensor is a constant and never gets a gradient")
+        hooks = self.extra.hooks
+        hooks.append(hook)
+        return lambda: hooks.remove(hook)
+
+    def __reduce__(self) -> Any:
+        if not self.is_leaf:
+            raise TypeError("only a leaf can be copied or pickled: use tensor.detach() for the values alone")
+        name = self._extra.name if self._extra else None
+        return _restore, (type(self), np.array(self.data), self.requires_grad, self.grad, name)
+
+    # -- arithmetic --------------------------------------------------------------------------------
+
+    __array_priority__ = 1000.0
+    __hash__ = object.__hash__
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return numpy_protocol.ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
+        return numpy_protocol.function(function, args, kwargs)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ops.getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError("a tensor is never changed in place: build a new one, for example with tg.where(mask, a, b)")
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ops.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.divide(other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ops.remainder(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return ops.power(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.power(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return ops.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return ops.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return ops.negative(self)
+
+    def __pos__(self) -> Tensor:
+        return ops.positive(self)
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __eq__(self, other: object) -> Any:
+        return ops.equal(self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return ops.not_equal(self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return ops.less(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return ops.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return ops.greater(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return ops.greater_equal(self, other)
+
+    def __invert__(self) -> Tensor:
+        return ops.logical_not(self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return ops.logical_and(self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return ops.logical_or(self, other)
+
+    # The methods NumPy's arrays have; each is the function of the same name.
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.sum(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.mean(self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.prod(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.min(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        return ops.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        return ops.std(self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Tensor:
+        return ops.cumsum(self, axis=axis)
+
+    def argmax(self, axis: int | None = None) -> Tensor:
+        return ops.argmax(self, axis=axis)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        return ops.transpose(self, axes=(axes[0] if len(axes) == 1 else axes) or None)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        return ops.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis: Any = None) -> Tensor:
+        return ops.squeeze(self, axis=axis)
+
+    def astype(self, dtype: Any) -> Tensor:
+        return ops.astype(self, dtype)
+
+
+def must_be_float(array: np.ndarray) -> None:
+    if array.dtype.kind != "f":
+        raise TypeError(f"only floating point tensors have gradients, this one is {array.dtype}: use dtype=float")
+
+
+def _restore(kind: type[Tensor], array: np.ndarray, requires_grad: bool, grad: Tensor | None, name: str | None) -> Tensor:
+    tensor = kind.__new__(kind)
+    tensor._set(array, requires_grad)
+    tensor.grad = grad
+    if name is not None:
+        tensor.extra.name = name
+    return tensor
+
+
+def name(tensor: Tensor, label: str) -> Tensor:
+    """Give a tensor the name that tables, diagrams and equations call it by; returns the tensor."""
+    tensor.extra.name = label
+    return tensor
+
+
+# The operations are defined on tensors and a tensor's methods call them, so these imports come last.
+from . import operations as ops  # noqa: E402
+from . import numpy_protocol, reverse  # noqa: E402  isort: skip

@@ -1,0 +1,1 @@
+"""Diagrams, equations, plots and pages, drawn from the record of a run."""
