@@ -77,18 +77,19 @@ class Operation:
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         if self.defaults:
             inputs, attributes = self._bind(inputs, attributes)
-        values, links = [], []
+        values, nodes = [], []
         plain, needed = True, False
         for x in inputs:
-            link = None
             if isinstance(x, Tensor):
                 plain = False
-                if x.requires_grad:
+                node = x.node
+                if node is not None:
                     needed = True
-                    link = x.node or x
-                x = x.data
-            values.append(x)
-            links.append(link)
+                values.append(x.data)
+                nodes.append(node)
+            else:
+                values.append(x)
+                nodes.append(None)
         try:
             array = self.forward(*values, **attributes)
         except Exception as error:
@@ -100,13 +101,13 @@ class Operation:
         elif array is values[0]:
             array = array.view()
         mode = current_mode()
+        node = None
         if needed and self.differentiable and mode.gradients:
             for i in self.forgets or range(len(values) if self.forgets is None else 0):
-                if links[i] is not None:
-                    values[i] = links[i]
-            out = Tensor.result(array, Node(self, attributes, links, values, array))
-        else:
-            out = Tensor.result(array)
+                if nodes[i] is not None:
+                    values[i] = nodes[i]
+            node = Node(self, attributes, nodes, values, array if self.keeps_result else None, array)
+        out = Tensor.result(array, node)
         if mode.anomaly:
             self._watch(out, values)
         if mode.recorder is not None:
@@ -132,8 +133,7 @@ class Operation:
             given = " (an input already was)" if any(not_finite(v) for v in values) else ""
             raise AnomalyError(f"{self.name} made {not_finite(out.data)}{given}   {place}")
         if out.node is not None:
-            out.node.extra.made_at = place
-            out.node.extra.fingerprints = fingerprints(values)
+            out.node.made_at = place, fingerprints(values)
 
 
 def operation(

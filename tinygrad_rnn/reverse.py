@@ -24,51 +24,36 @@ from .mode import current_mode, mode
 from .operation import fingerprints, not_finite
 from .operations import transpose
 from .outer_sum import OuterSum, as_array
-from .tensor import Node, Tensor, must_be_float
-
-Vertex = Node | Tensor
-"""A place in the graph: a node, or a leaf, which is a tensor that no operation made."""
+from .tensor import Node, Tensor
 
 
 def backward(output: Tensor, gradient: Any = None, create_graph: bool = False) -> None:
     """Add the gradient of `output` to `.grad` of its leaves, and of results that retain theirs."""
     seed = _seed(output, gradient)
     with _running(create_graph):
-        for vertex, g in _flow(output, seed, None, create_graph):
-            tensor = vertex if isinstance(vertex, Tensor) else _retained(vertex)
+        for node, g in _flow(output, seed, None, create_graph):
+            tensor = node.tensor() if node.tensor is not None else None
             if tensor is not None:
-                must_be_float(tensor.data)
                 if tensor.grad is not None:
                     g = tensor.grad + g if create_graph else tensor.grad.data + g
                 tensor.grad = g if create_graph else _fresh(g)
 
 
 def gradients(
-    output: Tensor,
-    inputs: Sequence[Tensor],
-    gradient: Any = None,
-    create_graph: bool = False,
-    partial: bool = False,
+    output: Tensor, nodes: Sequence[Node], gradient: Any = None, create_graph: bool = False, partial: bool = False
 ) -> list[Tensor | None]:
-    """∂output/∂input for each of `inputs`, None for one that the output does not depend on; no `.grad` changes.
+    """∂output/∂node for each of `nodes`, None for one that the output does not depend on; no `.grad` changes.
 
-    partial: hold the other inputs fixed, should one have been computed from another.
+    partial: hold the others fixed, should one have been computed from another.
     """
-    return gradients_at(output, [x.vertex for x in inputs], gradient, create_graph, partial)
-
-
-def gradients_at(
-    output: Tensor, vertices: Sequence[Vertex], gradient: Any = None, create_graph: bool = False, partial: bool = False
-) -> list[Tensor | None]:
-    """`gradients` with respect to places in the graph, whose tensors may be gone."""
     seed = _seed(output, gradient)
-    wanted = {id(v): i for i, v in enumerate(vertices)}
-    found: list[Any] = [None] * len(vertices)
+    wanted = {id(node): i for i, node in enumerate(nodes)}
+    found: list[Any] = [None] * len(nodes)
     with _running(create_graph):
-        for vertex, g in _flow(output, seed, wanted, create_graph, partial):
-            if id(vertex) in wanted:
-                found[wanted[id(vertex)]] = g if create_graph else _fresh(g)
-    return [found[wanted[id(v)]] for v in vertices]
+        for node, g in _flow(output, seed, wanted, create_graph, partial):
+            if id(node) in wanted:
+                found[wanted[id(node)]] = g if create_graph else _fresh(g)
+    return [found[wanted[id(node)]] for node in nodes]
 
 
 def _seed(output: Tensor, gradient: Any) -> Any:
@@ -96,16 +81,17 @@ def _running(create_graph: bool) -> AbstractContextManager:
 
 def _flow(
     output: Tensor, seed: Any, wanted: Collection[int] | None, on_tensors: bool, partial: bool = False
-) -> Iterator[tuple[Vertex, Any]]:
-    """Yield each node with its complete gradient, latest first, and then the leaves.
+) -> Iterator[tuple[Node, Any]]:
+    """Yield each node with its complete gradient, latest first.
 
-    wanted: ids of the vertices to reach; paths that lead to none of them are left out. None: all leaves.
+    wanted: ids of the nodes to reach; paths that lead to none of them are left out. None: all leaves.
     """
+    assert output.node is not None
     ends = wanted if partial and wanted else ()
-    nodes, leaves = ancestors(output.vertex, ends)
-    reached = {id(v) for v in nodes} | {id(v) for v in leaves} if wanted is None else _leading_to(wanted, nodes)
+    nodes = ancestors(output.node, ends)
+    reached = {id(node) for node in nodes} if wanted is None else _leading_to(wanted, nodes)
     watch, recorder = current_mode().anomaly, current_mode().recorder
-    total: dict[int, Any] = {id(output.vertex): _as(seed, on_tensors)}
+    total: dict[int, Any] = {id(output.node): _as(seed, on_tensors)}
     owned: set[int] = set()  # gradients that alias nothing else, so that more may be added in place
     for y in nodes:
         g = total.pop(id(y), None)
@@ -114,10 +100,10 @@ def _flow(
         operation = y.operation
         if type(g) is OuterSum and operation is not transpose:
             g = g.array()
-        if y._extra is not None:
+        if y.hooks:
             g = _hooked(y, g, on_tensors)
         yield y, g
-        if id(y) in ends:
+        if operation is None or id(y) in ends:
             continue
         if watch:
             _check_unchanged(y)
@@ -125,7 +111,7 @@ def _flow(
         attributes = y.attributes
         in_place = None if on_tensors else operation.accumulate
         rules = operation.derivative
-        if rules is None and in_place is None:
+        if rules is None:
             rules = _joint_rules(y, g, made, values, reached)
         for slot, x in enumerate(y.inputs):
             key = id(x)
@@ -157,35 +143,29 @@ def _flow(
                 total[key] = old = as_array(old) + as_array(d)
                 if type(old) is np.ndarray:  # neither a tensor nor NumPy's scalar of a 0-d sum
                     owned.add(key)
-    for leaf in leaves:
-        if id(leaf) in total:
-            g = as_array(total[id(leaf)])
-            yield leaf, g if leaf._extra is None else _hooked(leaf, g, on_tensors)
 
 
 def _joint_rules(y: Node, g: Any, made: Any, values: Any, reached: set[int]) -> list:
     """Run a rule that gives all gradients at once; hand each out as if it had a rule of its own."""
-    assert y.operation.joint is not None
+    assert y.operation is not None and y.operation.joint is not None
     found = y.operation.joint(g, made, values, [id(x) in reached for x in y.inputs], **y.attributes)
     return [lambda *_, d=d, **__: d for d in found]
 
 
-def ancestors(output: Vertex, ends: Collection[int] = ()) -> tuple[list[Node], list[Tensor]]:
-    """All nodes that `output` was computed by, latest first, and the leaves they started from.
+def ancestors(output: Node, ends: Collection[int] = ()) -> list[Node]:
+    """All nodes that `output` was computed from, itself included, latest first.
 
     What lies behind a node whose id is in `ends` is not looked at.
     """
-    if isinstance(output, Tensor):
-        return [], [output]
-    nodes, leaves = [output], []
+    found = [output]
     seen = {id(output), id(None)}
-    for node in nodes:  # grows while it is walked
+    for node in found:  # grows while it is walked
         for x in () if id(node) in ends else node.inputs:
             if id(x) not in seen:
                 seen.add(id(x))
-                (nodes if type(x) is Node else leaves).append(x)
-    nodes.sort(key=attrgetter("order"), reverse=True)
-    return nodes, leaves
+                found.append(x)
+    found.sort(key=attrgetter("order"), reverse=True)
+    return found
 
 
 def _leading_to(wanted: Collection[int], nodes: Sequence[Node]) -> set[int]:
@@ -224,42 +204,29 @@ def _as(g: Any, on_tensors: bool) -> Any:
 
 
 def _as_tensors(y: Node) -> tuple[Any, list]:
-    """A node's result and inputs as tensors with their place in the graph, for rules that run on tensors."""
-    values = []
-    for x, value in zip(y.inputs, y.values, strict=True):
-        if isinstance(x, Node) and x is not value:
-            value = Tensor.result(value, x)
-        elif isinstance(x, Tensor) and x is not value:
-            if x.data is not value:
-                raise GradientError(
-                    f"{y.operation.name}: the data of an input was replaced after the forward pass used it, so the "
-                    "gradient of the gradient would be that of another function: run the forward pass again"
-                )
-            value = x
-        values.append(value)
+    """A node's result and inputs as tensors at their places in the graph, for rules that run on tensors."""
+    values = [v if x is None or x is v else Tensor.result(v, x) for x, v in zip(y.inputs, y.values, strict=True)]
     return (y if y.result is None else Tensor.result(y.result, y)), values
 
 
-def _retained(node: Node) -> Tensor | None:
-    return node._extra.retain() if node._extra is not None and node._extra.retain is not None else None
-
-
-def _hooked(vertex: Vertex, g: Any, on_tensors: bool) -> Any:
-    for hook in list(vertex.extra.hooks):
+def _hooked(node: Node, g: Any, on_tensors: bool) -> Any:
+    for hook in list(node.hooks or ()):
         replaced = hook(g if on_tensors else _fresh(g))
         if replaced is not None:
             g = _as(replaced if isinstance(replaced, Tensor) else np.asarray(replaced), on_tensors)
-            if g.shape != vertex.shape:
-                raise ShapeError(f"a hook gave a gradient of shape {g.shape} for a tensor of shape {vertex.shape}")
+            if g.shape != node.shape:
+                raise ShapeError(f"a hook gave a gradient of shape {g.shape} for a tensor of shape {node.shape}")
     return g
 
 
 def _check_finite(d: Any, y: Node) -> None:
     found = not_finite(_as(as_array(d), on_tensors=False))
     if found:
-        raise AnomalyError(f"the derivative of {y.operation.name} made {found}   {y.extra.made_at}")
+        assert y.operation is not None and y.made_at is not None
+        raise AnomalyError(f"the derivative of {y.operation.name} made {found}   {y.made_at[0]}")
 
 
 def _check_unchanged(y: Node) -> None:
-    if y.extra.fingerprints is not None and y.extra.fingerprints != fingerprints(y.values):
-        raise AnomalyError(f"an array that {y.operation.name} used was changed before its backward pass   {y.extra.made_at}")
+    if y.made_at is not None and y.made_at[1] != fingerprints(y.values):
+        assert y.operation is not None
+        raise AnomalyError(f"an array that {y.operation.name} used was changed before its backward pass   {y.made_at[0]}")

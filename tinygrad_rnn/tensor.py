@@ -23,82 +23,79 @@ _new = object.__new__
 
 
 class Node:
-    """How a result was made, and what its derivative needs; the result itself may be gone by then.
+    """A place in the graph: how a result was made and what its derivative needs. The result may be gone.
 
     operation, attributes
-               what made it
-    inputs     for each input: the node that made it; the tensor itself if it is a leaf; None if it is a constant
-    values     for each input: its array at that moment, or, where no derivative rule needs the numbers, its
-               entry in `inputs`, which knows its shape and dtype too
+               what made it; None for a leaf, which no operation made
+    inputs     for each input its node, or None: a constant
+    values     for each input its array at that moment, or, where no derivative rule needs the numbers, its
+               node, which knows its shape and dtype too
     result     the array of the result, or None where no rule needs it
     order      its number in the order of creation, which is also an order of evaluation
+    tensor     the tensor whose `.grad` is to be set (a leaf; a result that retains its gradient), weakly
     """
 
-    __slots__ = ("__weakref__", "_extra", "attributes", "dtype", "inputs", "operation", "order", "result", "shape", "values")
+    __slots__ = (
+        "attributes",
+        "dtype",
+        "hooks",
+        "inputs",
+        "made_at",
+        "operation",
+        "order",
+        "result",
+        "shape",
+        "tensor",
+        "values",
+    )
 
-    operation: Operation
+    operation: Operation | None
     attributes: dict[str, Any]
-    inputs: list[Any]
+    inputs: list[Node | None]
     values: list[Any]
     result: np.ndarray | None
     shape: tuple[int, ...]
     dtype: np.dtype
-    _extra: Extra | None
+    order: int
+    tensor: Callable[[], Tensor | None] | None
+    hooks: list[Callable[[Tensor], Any]] | None
+    made_at: tuple[str, list[int]] | None
 
-    def __init__(self, operation: Any, attributes: Any, inputs: Any, values: Any, array: np.ndarray):
+    def __init__(self, operation: Any, attributes: Any, inputs: Any, values: Any, result: Any, array: np.ndarray):
         self.operation = operation
         self.attributes = attributes
         self.inputs = inputs
         self.values = values
-        self.result = array if operation.keeps_result else None
+        self.result = result
         self.shape = array.shape
         self.dtype = array.dtype
         self.order = next_number()
-        self._extra = None
+        self.tensor = self.hooks = self.made_at = None
 
     @property
     def ndim(self) -> int:
         return len(self.shape)
 
-    @property
-    def extra(self) -> Extra:
-        if self._extra is None:
-            self._extra = Extra()
-        return self._extra
-
-
-class Extra:
-    """What few vertices of a graph have: hooks, a name, and what `detect_anomaly` notes about a result."""
-
-    __slots__ = ("fingerprints", "hooks", "made_at", "name", "retain")
-
-    def __init__(self) -> None:
-        self.hooks: list[Callable] = []
-        self.retain: Callable[[], Tensor | None] | None = None
-        self.name: str | None = None
-        self.made_at: str | None = None
-        self.fingerprints: list[int] | None = None
-
 
 class Tensor:
-    """An array, whether it needs a gradient, its gradient, and how it was made.
+    """An array, its gradient, and how it was made.
 
     data           the values, a read-only NumPy array: nothing that a backward pass still needs can be
                    overwritten. To change a tensor's value give it a new array: ``w.data = w.data - step``
-    requires_grad  whether gradients flow to it (only floating point tensors can)
+    requires_grad  whether gradients flow to it; only floating point tensors can
     grad           after ``loss.backward()``: ∂loss/∂self, a tensor of the same shape and dtype
-    node           how it was made; None for a leaf, which was not computed (a parameter, an input) and for
-                   a constant
+    node           its place in the graph; None for a constant
 
     ``Tensor(array)`` copies. Floating point, integer and boolean arrays of any precision are accepted;
     integers and booleans are constants.
     """
 
-    __slots__ = ("__weakref__", "_extra", "data", "grad", "node", "requires_grad")
+    __slots__ = ("__weakref__", "data", "grad", "name", "node")
 
     data: np.ndarray
     grad: Tensor | None
     node: Node | None
+    name: str | None
 
     def __init__(self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str | None = None):
         if isinstance(data, Tensor):
@@ -108,25 +105,21 @@ class Tensor:
         array = np.array(data, dtype=dtype)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"a tensor holds real numbers or booleans, not {array.dtype}")
-        if requires_grad:
-            must_be_float(array)
-        self._set(array, requires_grad)
-        if name is not None:
-            self.extra.name = name
-
-    def _set(self, array: np.ndarray, requires_grad: bool, node: Node | None = None) -> None:
-        array.setflags(False)  # write
+        array.setflags(write=False)
         self.data = array
-        self.requires_grad = requires_grad
-        self.node = node
-        self.grad = None
-        self._extra: Extra | None = None
+        self.grad = self.node = None
+        self.name = name
+        if requires_grad:
+            self.requires_grad = True
 
     @staticmethod
     def result(array: np.ndarray, node: Node | None = None) -> Tensor:
         """A tensor that takes `array` over without a copy; the engine makes every result by it."""
+        array.setflags(False)  # write=False; by position it is faster
         tensor = _new(Tensor)
-        tensor._set(array, node is not None, node)
+        tensor.data = array
+        tensor.node = node
+        tensor.grad = tensor.name = None
         return tensor
 
     # -- the array ---------------------------------------------------------------------------------
@@ -192,21 +185,24 @@ class Tensor:
     # -- the graph ---------------------------------------------------------------------------------
 
     @property
-    def vertex(self) -> Node | Tensor:
-        """What stands for this tensor in the graph: the node that made it, or itself if it is a leaf."""
-        return self.node or self
+    def requires_grad(self) -> bool:
+        return self.node is not None
 
-    @property
-    def extra(self) -> Extra:
-        if self.node is not None:
-            return self.node.extra
-        if self._extra is None:
-            self._extra = Extra()
-        return self._extra
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if not self.is_leaf:
+            raise GradientError("only a leaf's requires_grad can be set: use detach() to cut a result off its graph")
+        if wanted and self.data.dtype.kind != "f":
+            raise TypeError(f"only floating point tensors have gradients, this one is {self.dtype}: use dtype=float")
+        if wanted and self.node is None:
+            self.node = Node(None, {}, [], [], None, self.data)
+            self.node.tensor = ref(self)
+        elif not wanted:
+            self.node = None
 
     @property
     def is_leaf(self) -> bool:
-        return self.node is None
+        return self.node is None or self.node.operation is None
 
     def detach(self) -> Tensor:
         """A constant with the same values: no gradient flows through it."""
@@ -224,27 +220,28 @@ class Tensor:
         reverse.backward(self, gradient, create_graph)
 
     def retain_grad(self) -> None:
-        """Keep `.grad` of this intermediate result too, in the next backward pass."""
-        if not self.requires_grad:
-            raise GradientError("retain_grad: this tensor is a constant and never gets a gradient")
-        self.extra.retain = ref(self)
+        """Set `.grad` of this intermediate result too, in backward passes to come."""
+        self._must_have_gradient("retain_grad").tensor = ref(self)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> Callable[[], None]:
         """Call ``hook(gradient)`` when this tensor's total gradient is known; a returned tensor replaces it.
 
         Returns a function that removes the hook.
         """
-        if not self.requires_grad:
-            raise GradientError("register_hook: this tensor is a constant and never gets a gradient")
-        hooks = self.extra.hooks
+        node = self._must_have_gradient("register_hook")
+        hooks = node.hooks = node.hooks or []
         hooks.append(hook)
         return lambda: hooks.remove(hook)
+
+    def _must_have_gradient(self, asked: str) -> Node:
+        if self.node is None:
+            raise GradientError(f"{asked}: this tensor is a constant and never gets a gradient")
+        return self.node
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:
             raise TypeError("only a leaf can be copied or pickled: use tensor.detach() for the values alone")
-        name = self._extra.name if self._extra else None
-        return _restore, (type(self), np.array(self.data), self.requires_grad, self.grad, name)
+        return _restore, (type(self), np.array(self.data), self.requires_grad, self.grad, self.name)
 
     # -- arithmetic --------------------------------------------------------------------------------
 
@@ -392,23 +389,16 @@ class Tensor:
         return ops.astype(self, dtype)
 
 
-def must_be_float(array: np.ndarray) -> None:
-    if array.dtype.kind != "f":
-        raise TypeError(f"only floating point tensors have gradients, this one is {array.dtype}: use dtype=float")
-
-
 def _restore(kind: type[Tensor], array: np.ndarray, requires_grad: bool, grad: Tensor | None, name: str | None) -> Tensor:
     tensor = kind.__new__(kind)
-    tensor._set(array, requires_grad)
+    Tensor.__init__(tensor, array, requires_grad, name=name)
     tensor.grad = grad
-    if name is not None:
-        tensor.extra.name = name
     return tensor
 
 
 def name(tensor: Tensor, label: str) -> Tensor:
     """Give a tensor the name that tables, diagrams and equations call it by; returns the tensor."""
-    tensor.extra.name = label
+    tensor.name = label
     return tensor
 
 

@@ -16,7 +16,7 @@ from .mode import current_mode, mode
 from .operation import operation
 from .operations import astype, concatenate, multiply, positive, reshape, stack
 from .operations import sum as total
-from .reverse import ancestors, gradients, gradients_at
+from .reverse import ancestors, gradients
 from .tensor import Node, Tensor, next_number
 
 Argnums = int | tuple[int, ...]
@@ -68,7 +68,7 @@ def jvp(function: Callable[..., Tensor], args: Sequence[Any], tangents: Sequence
             dot = dot + total(x * v)
         if not dot.requires_grad:
             return _outside(value), Tensor(np.zeros(value.shape, value.dtype))
-        (pushed,) = gradients(dot, [u], create_graph=_differentiated_outside(dot, [u]))
+        (pushed,) = gradients(dot, [u.node], create_graph=_differentiated_outside(dot, [u]))
     assert pushed is not None
     return _outside(value), pushed
 
@@ -123,7 +123,7 @@ def _linearised(
 
     def pullback(u: Any) -> Any:
         if value.requires_grad:
-            found = gradients(value, wanted, u, create_graph=higher or isinstance(u, Tensor) and u.requires_grad)
+            found = gradients(value, [x.node for x in wanted], u, create_graph=higher or isinstance(u, Tensor) and u.requires_grad)
         else:
             found = [None] * len(wanted)
         pulled = tuple(
@@ -148,8 +148,10 @@ def _differentiated_outside(value: Tensor, own: Sequence[Tensor]) -> bool:
     """Whether the value depends on anything that needs a gradient besides our own variables."""
     if any(not x.is_leaf for x in own):  # it stands for a variable of an outer transform
         return True
-    _, leaves = ancestors(value.vertex, ())
-    return bool({id(x) for x in leaves} - {id(x) for x in own}) and value.requires_grad
+    if value.node is None:
+        return False
+    own_nodes = {id(x.node) for x in own}
+    return any(node.operation is None and id(node) not in own_nodes for node in ancestors(value.node))
 
 
 def _outside(value: Tensor) -> Tensor:
@@ -180,11 +182,11 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     def pullback(g: Any, create_graph: bool) -> list:
         with mode(gradients=True):
             again = _packed(_as_tuple(function(*args)))
-        found = gradients_at(again, sources, g, create_graph, partial=True)
+        found = gradients(again, sources, g, create_graph, partial=True)
         return [np.zeros(x.shape, x.dtype) if d is None else d for d, x in zip(found, sources, strict=True)]
 
     row = _packed(results).data
-    node = Node(_checkpoint, {"row": row, "pullback": pullback}, sources, sources, row)
+    node = Node(_checkpoint, {"row": row, "pullback": pullback}, sources, sources, None, row)
     pieces = iter(_unpacked(Tensor.result(row, node), results))
     outcome = tuple(next(pieces) if r.requires_grad else r for r in results)
     return outcome if isinstance(returned, (tuple, list)) else outcome[0]
@@ -206,16 +208,16 @@ def _as_tuple(returned: Any) -> tuple[Tensor, ...]:
     return results
 
 
-def _sources(results: Sequence[Tensor], start: int) -> list[Node | Tensor]:
+def _sources(results: Sequence[Tensor], start: int) -> list[Node]:
     """What the results depend on that was there before number `start`: arguments and captured parameters."""
-    pending = [r.vertex for r in results if r.requires_grad]
-    seen = {id(None)} | {id(v) for v in pending}
+    pending = [r.node for r in results if r.node is not None]
+    seen = {id(None)} | {id(node) for node in pending}
     found = []
-    for vertex in pending:
-        if isinstance(vertex, Tensor) or vertex.order < start:
-            found.append(vertex)
+    for node in pending:
+        if node.order < start or node.operation is None:
+            found.append(node)
             continue
-        for x in vertex.inputs:
+        for x in node.inputs:
             if id(x) not in seen:
                 seen.add(id(x))
                 pending.append(x)

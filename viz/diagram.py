@@ -109,6 +109,8 @@ class Vertex:
 
     def reach(self, direction: complex) -> float:
         """How far its outline is from its centre."""
+        if self.width == self.height:
+            return self.width / 2
         return 0.5 / math.hypot(direction.real / self.width, direction.imag / self.height)
 
 
@@ -381,7 +383,7 @@ class _Space:
         self.near = near
         self.taken = defaultdict[tuple[int, int], list[complex]](list)
         for curve in curves:
-            self._take(curve.samples(6))
+            self._take(curve.samples(8))
 
     def first_free(self, places: Iterable[complex], half: complex) -> complex:
         """The first place where a label of half this size covers nothing, now taken by it; else the first."""
@@ -426,7 +428,7 @@ def _overlaps(vertex: Vertex, place: complex, half: complex) -> bool:
 
 def _half(text: str, letters: float) -> complex:
     """Half the size of a text: the corner of its box, seen from the middle."""
-    return complex(width(text) / 2, 0.45) * letters
+    return complex(max(width(text) / 2, 0.3), 0.45) * letters
 
 
 # ---- in DOT

@@ -20,8 +20,9 @@ LAYOUTS = {"neato": "nop2", "dot": "dot"}
 
 PYGRAPHVIZ = """
 import sys, pygraphviz
-picture = pygraphviz.AGraph(string=sys.stdin.buffer.read()).draw(prog=sys.argv[1], format=sys.argv[2])
-sys.stdout.buffer.write(picture)
+sys.tracebacklimit = 0
+graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
+sys.stdout.buffer.write(graph.draw(prog=sys.argv[1], format=sys.argv[2]))
 """
 
 

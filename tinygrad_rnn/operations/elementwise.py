@@ -68,10 +68,12 @@ cos = operation("cos", np.cos, lambda g, _y, x: g * -np.sin(x), latex=r"\cos")
 tanh = operation("tanh", np.tanh, lambda g, y, _x: g * (1 - y * y), latex=r"\tanh")
 
 
+_LOWEST = {np.dtype(t): float(-np.log(np.finfo(t).max)) for t in (np.float16, np.float32, np.float64, np.longdouble)}
+
+
 def _sigmoid(x, /):
-    """σ(x) = 1 / (1 + e⁻ˣ), exact in the tails and without overflow."""
-    smallest = -np.log(np.finfo(x.dtype).max) if x.dtype.kind == "f" else -709
-    y = np.asarray(np.exp(-np.maximum(x, smallest)))
+    """σ(x) = 1 / (1 + e⁻ˣ), exact in the tails; below the lowest x whose e⁻ˣ is finite it stays level."""
+    y = np.asarray(np.exp(-np.maximum(x, _LOWEST.get(x.dtype, -700.0))))
     y += 1
     return np.reciprocal(y, out=y)
 

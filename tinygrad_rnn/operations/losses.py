@@ -12,7 +12,7 @@ from .reductions import sum as _total
 
 def _below_max(x, axis):
     """x − max(x), which does not overflow in exp; equal infinities count as 0."""
-    top = np.max(x, axis=axis, keepdims=True)
+    top = np.maximum.reduce(x, axis=axis, keepdims=True)
     if np.isfinite(top).all():
         return x - top
     return np.where(x == top, 0, x - np.where(np.isfinite(top), top, 0))
@@ -21,7 +21,8 @@ def _below_max(x, axis):
 def _softmax(x, /, axis=-1):
     """eˣ / Σ eˣ along `axis`; a row of −∞ throughout is uniform."""
     e = np.exp(_below_max(x, axis))
-    return e / np.sum(e, axis=axis, keepdims=True)
+    e /= np.add.reduce(e, axis=axis, keepdims=True)
+    return e
 
 
 softmax = operation(
@@ -62,11 +63,12 @@ logsumexp = operation(
 # -- losses ----------------------------------------------------------------------------------------
 
 
-one_hot = operation(
-    "one_hot",
-    lambda labels, /, classes, dtype=float: (np.expand_dims(labels, -1) == np.arange(classes)).astype(dtype),
-    doc="Integer labels (...) as rows (..., classes) that are 1 at the label and 0 elsewhere.",
-)
+def _one_hot(labels, /, classes, dtype=float):
+    """Integer labels (...) as rows (..., classes) that are 1 at the label and 0 elsewhere."""
+    return (labels[..., None] == np.arange(classes)).astype(dtype)
+
+
+one_hot = operation("one_hot", _one_hot)
 
 
 def _label_weight(labels, /, weights, ignore_index, reduction):
@@ -76,31 +78,35 @@ def _label_weight(labels, /, weights, ignore_index, reduction):
     return counts / np.sum(counts) if reduction == "mean" else counts
 
 
-label_weight = operation("label_weight", _label_weight)
-
-
 def _used(labels, ignore_index):
-    return labels != ignore_index if ignore_index is not None else np.ones(labels.shape, bool)
+    return np.ones(labels.shape, bool) if ignore_index is None else labels != ignore_index
+
+
+_label_weight_of = operation("label_weight", _label_weight)
 
 
 def _cross_entropy(logits, labels, /, weights, ignore_index, reduction):
-    counts = label_weight(labels, weights, ignore_index, reduction).astype(logits.dtype)
-    picked = np.expand_dims(np.where(_used(labels, ignore_index), labels, 0), -1)
     z = _below_max(logits, -1)
-    losses = np.log(np.sum(np.exp(z), axis=-1)) - np.take_along_axis(z, picked, -1)[..., 0]
-    losses = np.where(counts == 0, 0, losses * counts)
-    return losses if reduction == "none" else np.sum(losses)
+    rows = z.reshape(-1, z.shape[-1])
+    within = labels.reshape(-1) if ignore_index is None else np.where(_used(labels, ignore_index), labels, 0).reshape(-1)
+    losses = np.log(np.add.reduce(np.exp(rows), axis=1)) - rows[np.arange(len(rows)), within]
+    if weights is not None or ignore_index is not None:
+        counts = _label_weight(labels, weights, ignore_index, reduction).reshape(-1).astype(logits.dtype)
+        losses = np.where(counts == 0, 0, losses * counts)
+    elif reduction == "mean":
+        losses /= len(rows)
+    return losses.reshape(labels.shape) if reduction == "none" else np.add.reduce(losses)
 
 
 def _cross_entropy_rule(g, _y, logits, labels, weights, ignore_index, reduction):
-    """∂L/∂o = ŷ − y, for the sum over labels that all count alike."""
+    """∂L/∂o = ŷ − y, for a sum over labels that all count alike."""
     error = softmax(logits) - one_hot(labels, logits.shape[-1], logits.dtype)
     if reduction == "none":
         g = np.expand_dims(g, -1)
     if weights is not None or ignore_index is not None:
-        error = error * np.expand_dims(label_weight(labels, weights, ignore_index, reduction), -1)
+        error = error * np.expand_dims(_label_weight_of(labels, weights, ignore_index, reduction), -1)
     elif reduction == "mean":
-        error = error / labels.size
+        g = g / labels.size
     return g * error
 
 
