@@ -5,4 +5,6 @@ from .errors import AnomalyError, GradientError, ShapeError  # isort: skip
 from .mode import detect_anomaly, no_grad
 from .operation import OPERATIONS, Operation, operation
 from .operations import *
+from .fold import Circuit, FoldError
+from .record import Graph, record
 from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .record import Recorder
+    from .recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True)

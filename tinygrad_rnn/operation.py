@@ -119,13 +119,14 @@ class Operation:
         if len(inputs) > self.arity and not self.variadic:
             attributes = dict(zip(self.defaults, inputs[self.arity :], strict=False)) | attributes
             inputs = inputs[: self.arity]
+        if len(attributes) < len(self.defaults):
+            attributes = self.defaults | attributes
         for name, value in attributes.items():
+            if value is inspect.Parameter.empty:
+                raise TypeError(f"{self.name} needs {name}   {here()}")
             if isinstance(value, Tensor):
                 raise TypeError(f"{self.name}: {name} is a constant of the operation, not a tensor   {here()}")
-        missing = [k for k, v in (self.defaults | attributes).items() if v is inspect.Parameter.empty]
-        if missing:
-            raise TypeError(f"{self.name} needs {', '.join(missing)}   {here()}")
-        return inputs, self.defaults | attributes
+        return inputs, attributes
 
     def _watch(self, out: Tensor, values: Sequence[Any]) -> None:
         place = here()

@@ -29,9 +29,9 @@ from .tensor import Node, Tensor
 
 def backward(output: Tensor, gradient: Any = None, create_graph: bool = False) -> None:
     """Add the gradient of `output` to `.grad` of its leaves, and of results that retain theirs."""
-    seed = _seed(output, gradient)
+    start = seed(output, gradient)
     with _running(create_graph):
-        for node, g in _flow(output, seed, None, create_graph):
+        for node, g in flow(output, start, None, create_graph):
             tensor = node.tensor() if node.tensor is not None else None
             if tensor is not None:
                 if tensor.grad is not None:
@@ -46,17 +46,17 @@ def gradients(
 
     partial: hold the others fixed, should one have been computed from another.
     """
-    seed = _seed(output, gradient)
+    start = seed(output, gradient)
     wanted = {id(node): i for i, node in enumerate(nodes)}
     found: list[Any] = [None] * len(nodes)
     with _running(create_graph):
-        for node, g in _flow(output, seed, wanted, create_graph, partial):
+        for node, g in flow(output, start, wanted, create_graph, partial):
             if id(node) in wanted:
                 found[wanted[id(node)]] = g if create_graph else _fresh(g)
     return [found[wanted[id(node)]] for node in nodes]
 
 
-def _seed(output: Tensor, gradient: Any) -> Any:
+def seed(output: Tensor, gradient: Any) -> Any:
     """The gradient that the pass starts with, checked."""
     if not output.requires_grad:
         raise GradientError("backward from a constant: nothing that led to it needs a gradient (or no_grad was on)")
@@ -79,8 +79,8 @@ def _running(create_graph: bool) -> AbstractContextManager:
     return mode(gradients=True) if create_graph else np.errstate(all="ignore")
 
 
-def _flow(
-    output: Tensor, seed: Any, wanted: Collection[int] | None, on_tensors: bool, partial: bool = False
+def flow(
+    output: Tensor, start: Any, wanted: Collection[int] | None, on_tensors: bool, partial: bool = False
 ) -> Iterator[tuple[Node, Any]]:
     """Yield each node with its complete gradient, latest first.
 
@@ -88,10 +88,11 @@ def _flow(
     """
     assert output.node is not None
     ends = wanted if partial and wanted else ()
-    nodes = ancestors(output.node, ends)
-    reached = {id(node) for node in nodes} if wanted is None else _leading_to(wanted, nodes)
+    nodes, reached = ancestors(output.node, ends)
+    if wanted is not None:
+        reached = _leading_to(wanted, nodes)
     watch, recorder = current_mode().anomaly, current_mode().recorder
-    total: dict[int, Any] = {id(output.node): _as(seed, on_tensors)}
+    total: dict[int, Any] = {id(output.node): _as(start, on_tensors)}
     owned: set[int] = set()  # gradients that alias nothing else, so that more may be added in place
     for y in nodes:
         g = total.pop(id(y), None)
@@ -107,32 +108,30 @@ def _flow(
             continue
         if watch:
             _check_unchanged(y)
-        made, values = _as_tensors(y) if on_tensors else (y if y.result is None else y.result, y.values)
-        attributes = y.attributes
-        in_place = None if on_tensors else operation.accumulate
-        rules = operation.derivative
-        if rules is None:
-            rules = _joint_rules(y, g, made, values, reached)
+        if on_tensors:
+            result, values = _as_tensors(y)
+        elif operation.accumulate is not None:
+            _accumulate(y, g, total, owned)
+            continue
+        else:
+            result, values = y.result, y.values
+        if recorder is not None:
+            recorder.begin_rule(y, 0)
+        rules = operation.derivative or _joint_rules(y, g, result, values, reached)
         for slot, x in enumerate(y.inputs):
             key = id(x)
             if key not in reached:
                 continue
-            old = total.get(key)
-            if in_place is not None:
-                if key not in owned:
-                    total[key] = old = np.zeros(x.shape, x.dtype) if old is None else np.array(as_array(old))
-                    owned.add(key)
-                in_place(old, g, *values, **attributes)
-                continue
-            if recorder is not None:
+            if recorder is not None and slot:
                 recorder.begin_rule(y, slot)
-            d = rules[slot](g, made, *values, **attributes)
+            d = rules[slot](g, result, *values, **y.attributes)
             if d.shape != x.shape:
                 d = unbroadcast(d, x.shape)
             if d.dtype is not x.dtype and d.dtype != x.dtype:
                 d = as_array(d).astype(x.dtype)
             if watch:
                 _check_finite(d, y)
+            old = total.get(key)
             if old is None:
                 total[key] = d
             elif key in owned:
@@ -140,9 +139,24 @@ def _flow(
             elif type(old) is type(d) is OuterSum:
                 old.add(d)
             else:
+                if recorder is not None:
+                    recorder.begin_rule(x, None)
                 total[key] = old = as_array(old) + as_array(d)
                 if type(old) is np.ndarray:  # neither a tensor nor NumPy's scalar of a 0-d sum
                     owned.add(key)
+
+
+def _accumulate(y: Node, g: Any, total: dict[int, Any], owned: set[int]) -> None:
+    """Add to the gradient of y's first input in place: what reads a part need not write zeros for the rest."""
+    x = y.inputs[0]
+    if x is None:
+        return
+    old = total.get(id(x))
+    if id(x) not in owned:
+        total[id(x)] = old = np.zeros(x.shape, x.dtype) if old is None else np.array(as_array(old))
+        owned.add(id(x))
+    assert y.operation is not None and y.operation.accumulate is not None
+    y.operation.accumulate(old, g, *y.values, **y.attributes)
 
 
 def _joint_rules(y: Node, g: Any, made: Any, values: Any, reached: set[int]) -> list:
@@ -152,20 +166,21 @@ def _joint_rules(y: Node, g: Any, made: Any, values: Any, reached: set[int]) -> 
     return [lambda *_, d=d, **__: d for d in found]
 
 
-def ancestors(output: Node, ends: Collection[int] = ()) -> list[Node]:
-    """All nodes that `output` was computed from, itself included, latest first.
+def ancestors(output: Node, ends: Collection[int] = ()) -> tuple[list[Node], set[int]]:
+    """All nodes that `output` was computed from, itself included, latest first; and their ids.
 
     What lies behind a node whose id is in `ends` is not looked at.
     """
     found = [output]
     seen = {id(output), id(None)}
     for node in found:  # grows while it is walked
-        for x in () if id(node) in ends else node.inputs:
-            if id(x) not in seen:
+        for x in node.inputs:
+            if id(x) not in seen and id(node) not in ends:
                 seen.add(id(x))
                 found.append(x)
     found.sort(key=attrgetter("order"), reverse=True)
-    return found
+    seen.remove(id(None))
+    return found, seen
 
 
 def _leading_to(wanted: Collection[int], nodes: Sequence[Node]) -> set[int]:
@@ -180,7 +195,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum g over the axes along which a value of `shape` was broadcast: each copy's gradient counts."""
     new = g.ndim - len(shape)
     if new > 0:
-        g = g.sum(axis=tuple(range(new)))
+        axes = tuple(range(new))
+        g = np.add.reduce(g, axis=axes) if type(g) is np.ndarray else g.sum(axis=axes)
     stretched = tuple(i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1)
     if stretched:
         g = g.sum(axis=stretched, keepdims=True)
@@ -205,8 +221,12 @@ def _as(g: Any, on_tensors: bool) -> Any:
 
 def _as_tensors(y: Node) -> tuple[Any, list]:
     """A node's result and inputs as tensors at their places in the graph, for rules that run on tensors."""
-    values = [v if x is None or x is v else Tensor.result(v, x) for x, v in zip(y.inputs, y.values, strict=True)]
-    return (y if y.result is None else Tensor.result(y.result, y)), values
+    values = []
+    for x, v in zip(y.inputs, y.values, strict=True):
+        if isinstance(v, np.ndarray):
+            v = Tensor.result(v.view() if v.flags.writeable else v, x)  # a user's own array stays writeable
+        values.append(v)
+    return (None if y.result is None else Tensor.result(y.result, y)), values
 
 
 def _hooked(node: Node, g: Any, on_tensors: bool) -> Any:

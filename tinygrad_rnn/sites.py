@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from itertools import islice
 from types import CodeType, FrameType
 from typing import NamedTuple
 
-PACKAGE = __name__.rpartition(".")[0]
+_FOLDER = os.path.dirname(__file__) + os.sep
 
 
 class Place(NamedTuple):
@@ -43,10 +44,14 @@ def place(code: CodeType, instruction: int) -> Place:
     return Place(code.co_filename, code.co_qualname, line, end_line or line, column or 0, end_column or sys.maxsize)
 
 
+def is_engine(code: CodeType) -> bool:
+    return code.co_filename.startswith(_FOLDER)
+
+
 def user_frame() -> FrameType | None:
     """The innermost frame that is not the engine's own."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
+    while frame is not None and is_engine(frame.f_code):
         frame = frame.f_back
     return frame
 

@@ -14,6 +14,7 @@ from weakref import ref
 import numpy as np
 
 from .errors import GradientError
+from .mode import current_mode
 
 if TYPE_CHECKING:
     from .operation import Operation
@@ -399,6 +400,9 @@ def _restore(kind: type[Tensor], array: np.ndarray, requires_grad: bool, grad: T
 def name(tensor: Tensor, label: str) -> Tensor:
     """Give a tensor the name that tables, diagrams and equations call it by; returns the tensor."""
     tensor.name = label
+    recorder = current_mode().recorder
+    if recorder is not None:
+        recorder.rename(tensor, label)
     return tensor
 
 

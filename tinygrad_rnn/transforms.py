@@ -151,7 +151,7 @@ def _differentiated_outside(value: Tensor, own: Sequence[Tensor]) -> bool:
     if value.node is None:
         return False
     own_nodes = {id(x.node) for x in own}
-    return any(node.operation is None and id(node) not in own_nodes for node in ancestors(value.node))
+    return any(node.operation is None and id(node) not in own_nodes for node in ancestors(value.node)[0])
 
 
 def _outside(value: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import graphviz
 
-from viz.labels import escape, escape_tooltip, identifier, width
+from viz.labels import escape, escape_tooltip, identifier, visible, width
 from viz.render import render, svg
 
 COLUMN, ROW = 86, 76  # the size of a cell of the grid
@@ -83,11 +83,11 @@ class Vertex:
     def is_passed_through(self) -> bool:
         return self.kind in ("delay", "anchor")
 
-    @property
+    @cached_property
     def text(self) -> str:
         if self.is_passed_through:
             return ""
-        return self.label or ("· · ·" if self.kind == "ellipsis" else "")
+        return visible(self.label or "· · ·" * (self.kind == "ellipsis"), LIMIT)
 
     @property
     def height(self) -> float:
@@ -105,13 +105,18 @@ class Vertex:
 
     def _filling(self, room: float) -> float:
         """The size at which its letters fill a width."""
-        return 0.92 * room / max(width(self.text[:LIMIT]), 0.5)
+        return 0.92 * room / max(width(self.text), 0.5)
 
     def reach(self, direction: complex) -> float:
         """How far its outline is from its centre."""
         if self.width == self.height:
             return self.width / 2
         return 0.5 / math.hypot(direction.real / self.width, direction.imag / self.height)
+
+    def distance(self, point: complex) -> float:
+        """How far a point is from its outline; negative inside."""
+        away = point - self.at
+        return abs(away) - self.reach(_unit(away))
 
 
 @dataclass(frozen=True)
@@ -158,27 +163,41 @@ class Diagram:
         return {vertex.id: vertex for vertex in self.vertices}
 
     @cached_property
+    def _routes(self) -> "_Routes":
+        return _Routes(self._named, self.arrows)
+
+    @cached_property
+    def _curves(self) -> "list[Curve]":
+        return [self._routes.curve(arrow) for arrow in self.arrows]
+
+    @cached_property
     def source(self) -> str:
         """The DOT text: every position is in it, so one diagram is always the same text and the same picture."""
         colours = THEMES[self.theme]
-        dot = graphviz.Digraph(identifier(self.title) or "diagram", **_defaults(colours))
+        dot = graphviz.Digraph(escape(self.title or "diagram"), **_defaults(colours))
         if self.title:
             dot.attr(label=escape(self.title), labelloc="t")
         names = {id: identifier(id) for id in self._named}
-        routes = _Routes(self._named, self.arrows)
-        curves = [routes.curve(arrow) for arrow in self.arrows]
-        space = _Space(routes.near, curves)
-        for cluster, members in _clusters(self.vertices).items():
-            box = graphviz.Digraph(f"cluster_{identifier(cluster)}") if cluster else dot
-            if cluster:
-                box.attr(**_frame(cluster, members, space, colours))
+        space = _Space(self._routes.near, self._curves)
+        clusters = defaultdict[str, list[Vertex]](list)
+        for vertex in self.vertices:
+            clusters[vertex.cluster].append(vertex)
+        for cluster, members in clusters.items():
+            frame = _frame(cluster, members, space, colours) if cluster else {}
+            box = graphviz.Digraph(f"cluster_{identifier(cluster)}", graph_attr=frame) if cluster else dot
             for vertex in members:
                 box.node(names[vertex.id], **_node(vertex, colours))
             if cluster:
                 dot.subgraph(box)
-        for arrow, curve in zip(self.arrows, curves, strict=True):
+        for arrow, curve in zip(self.arrows, self._curves, strict=True):
             dot.edge(names[arrow.tail], names[arrow.head], **_edge(arrow, curve, space, colours))
         return dot.source
+
+    @property
+    def hidden(self) -> list[tuple[Arrow, Vertex]]:
+        """Arrows that run under a vertex they do not join, and that vertex: there are none in a good drawing."""
+        both = zip(self.arrows, self._curves, strict=True)
+        return [(arrow, vertex) for arrow, curve in both for vertex in self._routes.met(arrow, curve, 0.0)]
 
     @property
     def description(self) -> str:
@@ -242,9 +261,10 @@ class _Routes:
         self.siblings = defaultdict[frozenset[str], list[Arrow]](list)
         before, after = defaultdict[str, list[complex]](list), defaultdict[str, list[complex]](list)
         for arrow in arrows:
-            self.siblings[frozenset((arrow.tail, arrow.head))].append(arrow)
-            corners = self._corners(arrow)
+            if not arrow.via:
+                self.siblings[frozenset((arrow.tail, arrow.head))].append(arrow)
             if arrow.kind != "initial":
+                corners = self._corners(arrow)
                 before[arrow.head].append(corners[-2])
                 after[arrow.tail].append(corners[1])
         self.through = {
@@ -254,36 +274,36 @@ class _Routes:
         }
 
     def curve(self, arrow: Arrow) -> Curve:
-        """The first of a few ways that touches no vertex but the two it joins."""
+        """The first of a few ways that keeps clear of every vertex but the two it joins."""
         bends = self._bends(arrow)
-        if len(bends) == 1:
-            return self._way(arrow, bends[0])
         ways = (self._way(arrow, bend) for bend in bends)
-        return next((way for way in ways if not self._touches(way, arrow)), self._way(arrow, bends[-1]))
+        if len(bends) == 1:
+            return next(ways)
+        return next((way for way in ways if not self.met(arrow, way, CLEARANCE)), self._way(arrow, bends[-1]))
 
     def _bends(self, arrow: Arrow) -> list[float]:
-        """How far to the left an arrow may set out, in radians: side by side with others, else as straight as can be."""
-        siblings = self.siblings[frozenset((arrow.tail, arrow.head))]
+        """How far to the left an arrow may set out, in radians: beside its siblings, else as straight as can be."""
         tail, head = self.vertices[arrow.tail], self.vertices[arrow.head]
-        if len(siblings) > 1 and not (tail.is_passed_through or head.is_passed_through):
+        siblings = self.siblings[frozenset((arrow.tail, arrow.head))]
+        if len(siblings) > 1 and not (arrow.via or tail.is_passed_through or head.is_passed_through):
             place = siblings.index(arrow) - (len(siblings) - 1) / 2
             return [math.radians(48) * (place if arrow.tail == siblings[0].tail else -place)]
         if arrow.via or max(abs(head.x - tail.x), abs(head.y - tail.y)) <= 1:
             return [0.0]
-        if tail.x == head.x:
-            side, room = COLUMN * (-1) ** round(tail.y), abs(head.at - tail.at)
-        else:
-            side, room = math.copysign(ROW, head.x - tail.x), abs(head.at - tail.at)
-        return [2 * math.atan(2 * side * share / room) for share in (0, 0.25, -0.25, 0.45, -0.45, 0.75, -0.75, 1, -1)]
+        # In a column, on alternate sides; else above.
+        side = COLUMN * (-1) ** round(tail.y) if tail.x == head.x else math.copysign(ROW, head.x - tail.x)
+        aside = (0, 0.25, -0.25, 0.45, -0.45, 0.75, -0.75, 1, -1)
+        return [2 * math.atan(2 * side * share / abs(head.at - tail.at)) for share in aside]
 
-    def _touches(self, way: Curve, arrow: Arrow) -> bool:
-        ends = (arrow.tail, arrow.head)
-        return any(
-            abs(vertex.at - point) < vertex.reach(_unit(vertex.at - point)) + CLEARANCE
+    def met(self, arrow: Arrow, way: Curve, clearance: float) -> list[Vertex]:
+        """The vertices within a distance of an arrow's way, but for the two it joins."""
+        met = {
+            vertex.id: vertex
             for point in way.samples(10)
             for vertex in self.near(point)
-            if vertex.id not in ends
-        )
+            if vertex.id not in (arrow.tail, arrow.head) and vertex.distance(point) < clearance
+        }
+        return list(met.values())
 
     def _way(self, arrow: Arrow, bend: float) -> Curve:
         tail, head = self.vertices[arrow.tail], self.vertices[arrow.head]
@@ -304,7 +324,7 @@ class _Routes:
 
     def _directions(self, arrow: Arrow, corners: list[complex], turn: complex) -> list[complex]:
         """The direction at each corner: at a waypoint, from the one before to the one after."""
-        inner = [_unit(after - before) for before, after in zip(corners, corners[2:])]
+        inner = [_unit(after - before) for before, after in zip(corners, corners[2:], strict=False)]
         leave = self.through.get(arrow.tail)
         arrive = self.through.get(arrow.head) if arrow.kind != "initial" else None
         return [
@@ -426,9 +446,9 @@ def _overlaps(vertex: Vertex, place: complex, half: complex) -> bool:
     return dx < vertex.width / 2 and dy < vertex.height / 2 and math.hypot(dx / vertex.width, dy / vertex.height) < 0.5
 
 
-def _half(text: str, letters: float) -> complex:
-    """Half the size of a text: the corner of its box, seen from the middle."""
-    return complex(max(width(text) / 2, 0.3), 0.45) * letters
+def _half(label: str) -> complex:
+    """Half the size of a label: the corner of its box, seen from the middle."""
+    return LETTERS * complex(max(width(visible(label, LIMIT)) / 2, 0.3), 0.45)
 
 
 # ---- in DOT
@@ -460,16 +480,9 @@ def _defaults(colours: dict[str, str]) -> dict[str, dict[str, str]]:
     }
 
 
-def _clusters(vertices: Iterable[Vertex]) -> dict[str, list[Vertex]]:
-    clusters = defaultdict[str, list[Vertex]](list)
-    for vertex in vertices:
-        clusters[vertex.cluster].append(vertex)
-    return clusters
-
-
 def _frame(cluster: str, members: list[Vertex], space: _Space, colours: dict[str, str]) -> dict[str, str]:
     """A frame around vertices, with its title in the first free corner."""
-    half = _half(cluster[:LIMIT], LETTERS)
+    half = _half(cluster)
     left = min(vertex.at.real - vertex.width / 2 for vertex in members) - 14
     right = max(vertex.at.real + vertex.width / 2 for vertex in members) + 14
     bottom = min(vertex.at.imag - vertex.height / 2 for vertex in members) - 14
@@ -496,7 +509,7 @@ def _node(vertex: Vertex, colours: dict[str, str]) -> dict[str, str]:
         attributes |= {"width": _inches(vertex.width), "height": _inches(vertex.height)}
     if vertex.letters < LETTERS:
         attributes["fontsize"] = f"{vertex.letters:.1f}"
-    if note := vertex.note or (vertex.text if len(vertex.text) > LIMIT else ""):
+    if note := vertex.note or vertex.label * (vertex.text != vertex.label):
         attributes["tooltip"] = escape_tooltip(note)
     return attributes
 
@@ -508,7 +521,7 @@ def _edge(arrow: Arrow, curve: Curve, space: _Space, colours: dict[str, str]) ->
     if arrow.kind != "wire":
         attributes |= {"class": arrow.kind, **_coloured(STROKES[arrow.kind], colours)}
     if arrow.label:
-        half = _half(arrow.label[:LIMIT], LETTERS)
+        half = _half(arrow.label)
         place = space.first_free(_beside(curve, half), half)
         attributes |= {"label": escape(arrow.label, LIMIT), "lp": _pair(place)}
     return attributes

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import unicodedata
+from urllib.parse import quote
 
 import graphviz
 
@@ -26,20 +27,23 @@ def at_step(name: str, step: int | str, offset: int = 0) -> str:
     return name + superscript(f"({step}{offset:+d})" if offset else f"({step})")
 
 
-def shorten(text: str, limit: int) -> str:
-    """At most `limit` characters.  The middle is left out: the end of a name is often its step."""
+def visible(text: str, limit: int = 80) -> str:
+    """What a drawing shows of a text: at most `limit` characters, all of which can be seen.
+
+    What cannot is written as Python writes it: a line break is \\n, NUL is \\x00.  What is too long loses its middle,
+    for the end of a name is often its step.
+    """
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     if len(text) <= limit:
         return text
     end = limit // 3
-    return text[: limit - end - 1] + "…" + text[len(text) - end :]
+    return f"{text[: limit - end - 1]}…{text[len(text) - end :]}"
 
 
 def escape(text: str, limit: int = 80) -> str:
-    """Text that a drawing shows literally: nothing in it is an escape, an entity or HTML to Graphviz.
-
-    What cannot be seen is written as Python writes it: a line break is \\n, NUL is \\x00.
-    """
-    return graphviz.escape(shorten(_visible(text), limit).replace("&", "&amp;"))
+    """A visible text in DOT: nothing in it is an escape, an entity or HTML to Graphviz."""
+    return graphviz.escape(visible(text, limit).replace("&", "&amp;"))
 
 
 def escape_tooltip(text: str, limit: int = 400) -> str:
@@ -48,14 +52,14 @@ def escape_tooltip(text: str, limit: int = 400) -> str:
 
 
 def identifier(text: str) -> str:
-    """A node's name in DOT: characters that mean something to DOT, to HTML or to the `graphviz` package become
-    %XX, as in a URL; a long name ends in its digest.  Different texts have different identifiers."""
-    safe = "".join(c if c.isprintable() and c not in '%:<>&"\\' else f"%{ord(c):02X}" for c in text)
+    """A node's name in DOT: characters that mean something to DOT, to HTML or to the `graphviz` package are written as
+    in a URL, %3A for a colon; a long name ends in its digest.  Different texts have different identifiers."""
+    safe = "".join(c if c.isprintable() and c not in '%:<>&"\\' else quote(c, "", errors="surrogatepass") for c in text)
     return safe if len(safe) <= 200 else f"{safe[:100]}%{hashlib.sha256(safe.encode()).hexdigest()}"
 
 
 def width(text: str) -> float:
-    """How wide a serif italic sets the text, in units of its size: an estimate for want of the font, and a generous one."""
+    """How wide a serif italic sets the text, in units of its size: estimated, for want of the font, and generously."""
     return sum(map(_width, text))
 
 
@@ -68,9 +72,3 @@ def _width(character: str) -> float:
     if character in "mwMW…":
         return 1.0
     return 0.72 if character.isupper() else 0.6
-
-
-def _visible(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -44,7 +44,7 @@ def render(source: str, path: str | os.PathLike[str], engine: str = "dot") -> Pa
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"{path.name}: cannot draw {path.suffix or 'without an extension'}; known: {', '.join(FORMATS)}")
+        raise ValueError(f"cannot tell the format of {path.name!r}; known extensions: {', '.join(FORMATS)}")
     format = FORMATS[path.suffix.lower()]
     if format == "dot":
         return _write(path, source.encode())
@@ -64,7 +64,7 @@ def svg(source: str, engine: str = "dot") -> str:
 def _draw(source: str, format: str, engine: str) -> bytes:
     run = subprocess.run(_command(format, engine), input=source.encode(), capture_output=True, check=False)
     said = run.stderr.decode(errors="replace").strip()
-    if run.returncode or "Error:" in said:
+    if run.returncode or any(line.startswith("Error:") for line in said.splitlines()):
         raise RenderError(f"Graphviz could not draw this: {said or f'exit status {run.returncode}'}")
     return run.stdout
 

@@ -147,6 +147,8 @@ def _check_labels(shape, labels, weights, ignore_index, reduction):
     if weights is not None and weights.shape != shape[-1:]:
         raise ShapeError(f"cross_entropy: logits {shape} need weights {shape[-1:]}, not {weights.shape}")
     _check_reduction("cross_entropy", reduction)
+    if ignore_index is None and labels.size and labels.min() >= 0 and labels.max() < shape[-1]:
+        return
     used = _used(labels, ignore_index)
     wrong = used & ((labels < 0) | (labels >= shape[-1]))
     if wrong.any():

@@ -18,7 +18,7 @@ def _matmul(a, b, /):
 
 
 def _mT(x):
-    return np.swapaxes(x, -1, -2)
+    return x.T if x.ndim == 2 else np.swapaxes(x, -1, -2)
 
 
 def _left_rule(g, _y, _a, b):
@@ -26,7 +26,7 @@ def _left_rule(g, _y, _a, b):
         g = np.expand_dims(g, -2)
     if b.ndim == 1:
         return np.expand_dims(g, -1) * b
-    gradient = matmul(g, b.T if b.ndim == 2 else _mT(b))
+    gradient = matmul(g, _mT(b))
     return np.squeeze(gradient, -2) if _a.ndim == 1 else gradient
 
 

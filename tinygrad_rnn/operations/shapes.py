@@ -19,11 +19,11 @@ def ravel(x):
 
 def _transpose(x, /, axes=None):
     """Axes in another order; all reversed when `axes` is None."""
-    return np.transpose(x, axes)
+    return x.transpose(axes)
 
 
 def _transpose_rule(g, _y, _x, axes):
-    return np.transpose(g) if axes is None else np.transpose(g, tuple(np.argsort([i % g.ndim for i in axes])))
+    return g.transpose() if axes is None else np.transpose(g, tuple(np.argsort([i % g.ndim for i in axes])))
 
 
 transpose = operation("transpose", _transpose, _transpose_rule, glyph="ᵀ", latex=r"^\top")

@@ -1,0 +1,177 @@
+"""Run a function once and keep what happened: the record that diagrams, equations and replays are read from.
+
+    graph = tg.record(model, x, y)
+    print(graph)                     # a table, a line for each operation that ran
+    graph.replay(x2, y2)             # the same operations on other inputs, without the model's code
+    graph.backward()                 # the record of the backward pass as well
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import GradientError
+from .fold import Circuit, fold
+from .mode import mode
+from .recorder import Recorder, Step
+from .reverse import flow, seed
+from .structure import flatten, flatten_with_paths, rebuild
+from .tensor import Tensor
+
+
+class Graph:
+    """What ran, in order: `steps`; and which of them are `inputs`, `parameters` and `outputs`.
+
+    gradients  after `backward()`: for each step that has one, the step that is its complete gradient
+    """
+
+    def __init__(self, recorder: Recorder, arguments: Any, returned: Any):
+        self.steps: list[Step] = recorder.steps
+        self.arguments = arguments
+        self.returned = returned
+        self.gradients: dict[Step, Step] = {}
+        self._recorder = recorder
+
+    @property
+    def inputs(self) -> list[Step]:
+        return [s for s in self.steps if s.kind == "input"]
+
+    @property
+    def parameters(self) -> list[Step]:
+        return [s for s in self.steps if s.kind == "parameter"]
+
+    @property
+    def outputs(self) -> list[Step]:
+        return [self._recorder.step_of(t) for t in flatten(self.returned) if isinstance(t, Tensor)]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def replay(self, *args: Any) -> Any:
+        """Recompute the outputs from other inputs, by the operations that ran and in their order.
+
+        args as in the call that was recorded, arrays of the same shapes and dtypes; what the run took from
+        elsewhere (parameters, constants) keeps its recorded value. Returns what the function returned.
+        Raises ValueError if the arguments differ in more than their numbers.
+        """
+        values = dict(zip(self.inputs, _matching(self.arguments, args), strict=True))
+        for step in self.steps:
+            if step.operation is not None:
+                arrays = [values[x] for x in step.inputs]
+                values[step] = np.asarray(step.operation.forward(*arrays, **step.attributes))
+            elif step not in values:
+                values[step] = step.value
+        outputs = iter(self.outputs)
+        return rebuild(self.returned, lambda t: Tensor(values[next(outputs)]) if isinstance(t, Tensor) else t)
+
+    def backward(self, gradient: Any = None) -> Graph:
+        """Record the backward pass too: the graph of both passes, whose outputs are the parameters' gradients.
+
+        Each step of the backward pass belongs to the forward step whose rule made it. Raises GradientError if the
+        run did not return one tensor that needs a gradient.
+        """
+        outputs = [t for t in flatten(self.returned) if isinstance(t, Tensor)]
+        if len(outputs) != 1 or not outputs[0].requires_grad:
+            raise GradientError("graph.backward: record a function that returns one tensor that needs a gradient, a loss")
+        loss = outputs[0]
+        recorder = self._recorder.continued()
+        gradients = {}
+        with mode(gradients=False, recorder=recorder):
+            for node, g in flow(loss, seed(loss, gradient), None, on_tensors=True):
+                gradients[recorder.step_of_node(node)] = recorder.step_of(g)
+        named = {p.name: g for p, g in gradients.items() if p.kind in ("parameter", "input")}
+        both = Graph(recorder, self.arguments, {name: Tensor.result(g.value) for name, g in named.items()})
+        both.gradients = gradients
+        return both
+
+    def fold(self) -> Circuit:
+        """The circuit that ran: one component for each place in the code. Raises FoldError where there is none."""
+        return fold(self.steps, self.outputs)
+
+    def __str__(self) -> str:
+        return "\n".join(_table(self.steps))
+
+
+def record(function: Callable[..., Any], *args: Any) -> Graph:
+    """Run ``function(*args)`` once and return the Graph of what ran.
+
+    Arrays among the arguments (also inside tuples, lists and dicts) are the graph's inputs; numbers and everything
+    else are part of the recorded program. If the function raises, the error is raised as it is, with the steps
+    until then as its attribute ``graph``.
+    """
+    arguments = rebuild(args, lambda a: Tensor(a) if isinstance(a, np.ndarray) else a)
+    recorder = Recorder(function)
+    for name, a in zip(_argument_names(function, arguments), flatten(arguments), strict=True):
+        if isinstance(a, Tensor):
+            recorder.enter(a, "input", name)
+    with mode(recorder=recorder):
+        try:
+            returned = function(*arguments)
+        except Exception as error:
+            recorder.finish()
+            error.graph = Graph(recorder, arguments, ())  # type: ignore[attr-defined]
+            raise
+    recorder.finish()
+    return Graph(recorder, arguments, returned)
+
+
+def _argument_names(function: Callable[..., Any], arguments: tuple) -> list[str]:
+    """A name for each leaf of the arguments: the signature's, with the place inside a nest."""
+    try:
+        bound = inspect.signature(function).bind(*arguments).arguments
+    except ValueError:  # a builtin without a signature
+        return [f"input[{i}]" for i, _ in enumerate(flatten(arguments))]
+    named: list[tuple[str, Any]] = []
+    for parameter, value in bound.items():
+        several = inspect.signature(function).parameters[parameter].kind is inspect.Parameter.VAR_POSITIONAL
+        named += [(f"{parameter}[{i}]", v) for i, v in enumerate(value)] if several else [(parameter, value)]
+    return [path for parameter, value in named for path, _ in flatten_with_paths(value, parameter)]
+
+
+def _matching(recorded: tuple, given: tuple) -> list[np.ndarray]:
+    """The arrays among `given`, which must be like `recorded` in all but their numbers."""
+    known, new = flatten_with_paths(recorded), flatten_with_paths(given)
+    if [path for path, _ in known] != [path for path, _ in new]:
+        raise ValueError(f"replay: recorded with {len(known)} arguments, given {len(new)}")
+    arrays = []
+    for (path, old), (_, value) in zip(known, new, strict=True):
+        if not isinstance(old, Tensor):
+            if value is not old and value != old:
+                raise ValueError(f"replay: argument {path} was {old!r} when recorded and is part of the graph, not {value!r}")
+            continue
+        array = value.data if isinstance(value, Tensor) else np.asarray(value)
+        if (array.shape, array.dtype) != (old.shape, old.dtype):
+            raise ValueError(
+                f"replay: argument {path} was recorded as {old.dtype} {old.shape}, not {array.dtype} {array.shape}"
+            )
+        arrays.append(array)
+    return arrays
+
+
+def _table(steps: Sequence[Step]) -> Iterator[str]:
+    """One line a step: number, name, what it is, shape, where."""
+    rows = [(str(s.index), s.name or "", _expression(s), "×".join(map(str, s.shape)) or "1", s.module, _where(s)) for s in steps]
+    rows.insert(0, ("step", "name", "is", "shape", "module", "at"))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _expression(step: Step) -> str:
+    if step.operation is None:
+        return step.kind
+    operands = [f"{x.name}#{x.index}" if x.name else x.label if x.kind == "constant" else f"#{x.index}" for x in step.inputs]
+    glyph = step.operation.glyph
+    if len(operands) == 2 and not glyph.isidentifier():
+        return f" {glyph} ".join(operands)
+    return f"{glyph}({', '.join(operands + [f'{k}={v}' for k, v in step.attributes.items()])})"
+
+
+def _where(step: Step) -> str:
+    if step.forward is None:
+        return str(step.site.in_user_code()) if step.site else ""
+    return f"sum of gradients of #{step.forward.index}" if step.slot is None else f"rule {step.slot} of #{step.forward.index}"
