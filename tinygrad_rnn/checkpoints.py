@@ -10,13 +10,13 @@ at all. The old one is kept as ``name.previous.npz``.
 
 from __future__ import annotations
 
-import copy
 import io
 import json
 import operator
 import os
 import shutil
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +52,15 @@ def save_checkpoint(
     Raises TypeError or ValueError for what cannot be saved, and CheckpointError where the file cannot be written.
     """
     path = Path(path)
-    if rng is not None and not isinstance(rng, np.random.Generator):
-        raise TypeError(f"save_checkpoint: rng must be a numpy.random.Generator, not a {type(rng).__name__}")
     header = {
         "format": FORMAT,
         "version": VERSION,
         "step": operator.index(step),
         "optimiser": type(optimiser).__name__ if optimiser is not None else None,
-        "rng": rng.bit_generator.state if rng is not None else None,
+        "rng": _generator_state(rng) if rng is not None else None,
         "extra": extra or {},
     }
-    arrays = {"header": np.array(json.dumps(header, default=_rng_array).encode())}
+    arrays = {"header": np.array(json.dumps(header).encode())}
     arrays |= {f"model/{name}": array for name, array in model.state_dict().items()}
     if optimiser is not None:
         arrays |= {f"optimiser/{name}": array for name, array in optimiser.state_dict().items()}
@@ -72,11 +70,11 @@ def save_checkpoint(
         _keep_previous(path)
         os.replace(partial, path)
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be written ({error.strerror or error}): free or name another place"
-        ) from error
+        reason = error.strerror or error
+        raise CheckpointError(f"{path}: cannot be written ({reason}): make room, or name another place") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def load_checkpoint(
@@ -94,23 +92,24 @@ def load_checkpoint(
     path = Path(path)
     arrays = _read(path)
     header = _header(path, arrays)
+    weights, memory = _part("model/", arrays), _part("optimiser/", arrays)
     try:
-        weights = _part("model", arrays)
         check_state(weights, model.state_dict())
     except ValueError as error:
-        raise CheckpointError(f"{path}: is of another model, {error}: build the model it was saved from") from error
-    new_state = None if rng is None else _checked_rng_state(path, header["rng"], rng)
-    if optimiser is not None:
-        if header["optimiser"] != type(optimiser).__name__:
-            kind = header["optimiser"] or "no optimiser"
-            raise CheckpointError(f"{path}: was saved with {kind}, not {type(optimiser).__name__}: use the same")
-        try:
-            optimiser.load_state_dict(_part("optimiser", arrays))
-        except ValueError as error:
-            raise CheckpointError(f"{path}: is of another optimiser, {error}: give it the same parameters") from error
-    model.load_state_dict(weights)
+        raise CheckpointError(f"{path}: is of another model, {error}: build the one it was saved from") from error
     if rng is not None:
-        rng.bit_generator.state = new_state
+        _check_generator(path, header["rng"], rng)
+    if optimiser is not None:
+        saved, given = header["optimiser"] or "no optimiser", type(optimiser).__name__
+        if saved != given:
+            raise CheckpointError(f"{path}: was saved with {saved}, not {given}: use the same, or load without")
+        try:
+            optimiser.load_state_dict(memory)
+        except ValueError as error:
+            raise CheckpointError(f"{path}: {given} has other parameters, {error}: give it the same") from error
+    model.load_state_dict(weights)  # from here on nothing can fail: it was all tried
+    if rng is not None:
+        rng.bit_generator.state = header["rng"]
     return header["step"], header["extra"]
 
 
@@ -158,60 +157,49 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 for name in archive.namelist()
             }
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: there is no such file{_instead(path)}") from error
-    except IsADirectoryError as error:
-        raise CheckpointError(f"{path}: is a folder: name a file in it") from error
-    except PermissionError as error:
-        raise CheckpointError(f"{path}: may not be read: change its permissions") from error
+        raise CheckpointError(f"{path}: there is no such file: {_instead(path)}") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}): name a file that can") from error
     except Exception as error:  # damage can surface as nearly anything, from BadZipFile to MemoryError
-        raise CheckpointError(f"{path}: is truncated, damaged or no checkpoint ({error}){_instead(path)}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(f"{path}: is truncated, damaged or no checkpoint ({reason}): {_instead(path)}") from error
 
 
 def _instead(path: Path) -> str:
     older = previous(path)
-    return f": load {older}, the one before it" if older.exists() else ": save one there first, or name another"
+    return f"load {older}, the one before it" if older.exists() else "name another"
 
 
 def _header(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     try:
-        header = json.loads(arrays.pop("header").item())
+        header = json.loads(arrays["header"].item())
         ours = header["format"] == FORMAT
     except (KeyError, TypeError, ValueError):
         ours = False
     if not ours:
-        raise CheckpointError(f"{path}: is not a checkpoint of tinygrad_rnn, though an .npz: name another file")
+        raise CheckpointError(f"{path}: is an .npz, but no checkpoint of tinygrad_rnn: name another")
     if header["version"] != VERSION:
-        raise CheckpointError(
-            f"{path}: is of version {header['version']}, this program reads version {VERSION}: use the one that saved it"
-        )
+        version = header["version"]
+        raise CheckpointError(f"{path}: has version {version}, not {VERSION}: load it with the program that saved it")
     return header
 
 
-def _part(kind: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name.removeprefix(f"{kind}/"): array for name, array in arrays.items() if name.startswith(f"{kind}/")}
+def _part(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 # -- the generator ---------------------------------------------------------------------------------
 
 
-def _rng_array(value: Any) -> Any:
-    """Some generators keep arrays in their state; they take lists back."""
-    if isinstance(value, np.ndarray) and value.dtype.kind == "u":
-        return value.tolist()
-    raise TypeError(
-        f"save_checkpoint: extra holds a {type(value).__name__}, which JSON cannot say: use .item() or .tolist()"
-    )
+def _generator_state(rng: np.random.Generator) -> dict[str, Any]:
+    """The generator's state in what JSON has. Some kinds keep arrays in it, and take lists back."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: a checkpoint takes a numpy.random.Generator, not a {type(rng).__name__}")
+    return json.loads(json.dumps(rng.bit_generator.state, default=np.ndarray.tolist))
 
 
-def _checked_rng_state(path: Path, state: Any, rng: np.random.Generator) -> Any:
-    """The state, after a copy of the generator has taken it."""
-    if state is None:
-        raise CheckpointError(f"{path}: was saved without a generator: load it without rng")
-    try:
-        copy.deepcopy(rng.bit_generator).state = state
-    except (KeyError, TypeError, ValueError) as error:
-        kind = type(rng.bit_generator).__name__
-        raise CheckpointError(
-            f"{path}: its generator is a {state.get('bit_generator')}, not a {kind}: use that"
-        ) from error
-    return state
+def _check_generator(path: Path, saved: dict[str, Any] | None, rng: np.random.Generator) -> None:
+    given = _generator_state(rng)["bit_generator"]
+    kind = saved["bit_generator"] if saved else "no generator"
+    if kind != given:
+        raise CheckpointError(f"{path}: was saved with {kind}, not {given}: use the same, or load without")

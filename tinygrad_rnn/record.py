@@ -69,7 +69,7 @@ class Graph:
         return rebuild(self.returned, lambda t: Tensor(values[next(outputs)]) if isinstance(t, Tensor) else t)
 
     def backward(self, gradient: Any = None) -> Graph:
-        """Record the backward pass too: the graph of both passes, whose outputs are the parameters' gradients.
+        """Record the backward pass too: the graph of both passes; it returns the parameters' gradients by their path.
 
         Each step of the backward pass belongs to the forward step whose rule made it. Raises GradientError if the
         run did not return one tensor that needs a gradient.
@@ -83,8 +83,8 @@ class Graph:
         with mode(gradients=False, recorder=recorder):
             for node, g in flow(loss, seed(loss, gradient), None, on_tensors=True):
                 gradients[recorder.step_of_node(node)] = recorder.step_of(g)
-        named = {p.name: g for p, g in gradients.items() if p.kind in ("parameter", "input")}
-        both = Graph(recorder, self.arguments, {name: Tensor.result(g.value) for name, g in named.items()})
+        leaves = {step.path: g for step, g in gradients.items() if step.operation is None}
+        both = Graph(recorder, self.arguments, {path: Tensor.result(g.value) for path, g in leaves.items()})
         both.gradients = gradients
         return both
 

@@ -51,6 +51,11 @@ class Step:
         return np.shape(self.value)
 
     @property
+    def path(self) -> str:
+        """Its name with the module it belongs to: ``encoder.cell.W``."""
+        return f"{self.module}.{self.name}" if self.module else self.name or ""
+
+    @property
     def label(self) -> str:
         """Its name; without one the operation's glyph, or the value of a constant."""
         if self.name:

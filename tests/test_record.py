@@ -1,0 +1,301 @@
+"""The record of a run: what it holds, what things are called, and that it can be run again."""
+
+import threading
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn.mode import current_mode
+from tinygrad_rnn.modules import Linear, Module, Parameter
+
+
+class State(NamedTuple):
+    h: tg.Tensor
+    s: tg.Tensor
+
+
+class Cell(Module):
+    def __init__(self, size, rng):
+        self.W = Parameter(np.random.default_rng(rng).normal(size=(size, size)))
+
+    def __call__(self, x, state):
+        s = state.s + x @ self.W.T
+        return State(tg.tanh(s), s)
+
+
+class Encoder(Module):
+    def __init__(self):
+        self.cell = Cell(3, 0)
+        self.layers = [Linear(3, 3, rng=1), Linear(3, 3, rng=2)]
+
+    def __call__(self, xs):
+        state = State(np.zeros((2, 3)), np.zeros((2, 3)))
+        for x in xs:
+            state = self.cell(x, state)
+        h, _ = state
+        for layer in self.layers:
+            h = layer(h)
+        return h
+
+
+def _operations(graph):
+    return [step for step in graph.steps if step.operation is not None]
+
+
+def _names(graph):
+    return [step.name for step in _operations(graph)]
+
+
+@pytest.fixture
+def xs():
+    return np.random.default_rng(0).normal(size=(4, 2, 3))
+
+
+# -- completeness ----------------------------------------------------------------------------------
+
+
+def test_a_replay_of_the_recorded_inputs_equals_the_eager_run_bitwise(xs):
+    model = Encoder()
+    assert np.array_equal(tg.record(model, xs).replay(xs).data, model(tg.Tensor(xs)).data)
+
+
+def test_a_replay_of_other_inputs_equals_the_eager_run_bitwise(xs):
+    model = Encoder()
+    assert np.array_equal(tg.record(model, xs).replay(xs * 3 - 1).data, model(tg.Tensor(xs * 3 - 1)).data)
+
+
+def test_labels_indices_and_masks_are_inputs_of_a_replay():
+    table = Parameter(np.random.default_rng(0).normal(size=(5, 4)))
+
+    def loss(codes, labels, mask):
+        return tg.cross_entropy(tg.where(mask, tg.embedding(table, codes), 0.5), labels)
+
+    first = np.array([0, 1, 4]), np.array([1, 1, 0]), np.array([[True], [False], [True]])
+    second = np.array([3, 3, 2]), np.array([0, 2, 3]), np.array([[False], [True], [True]])
+    graph = tg.record(loss, *first)
+    assert graph.replay(*second).item() == loss(*map(tg.Tensor, second)).item()
+    assert graph.replay(*second).item() != graph.replay(*first).item()
+
+
+def test_a_replay_returns_what_the_function_returned():
+    def function(batch):
+        return {"sum": batch["a"] + batch["b"][0], "state": State(batch["a"] * 2, batch["a"] * 3), "steps": 7}
+
+    batch = {"a": np.ones(2), "b": [np.full(2, 5.0)]}
+    again = tg.record(function, batch).replay({"a": np.zeros(2), "b": [np.ones(2)]})
+    assert again["sum"].tolist() == [1.0, 1.0]
+    assert isinstance(again["state"], State) and again["state"].s.tolist() == [0.0, 0.0]
+    assert again["steps"] == 7
+
+
+def test_float32_with_python_numbers_replays_in_float32():
+    x = np.ones(3, np.float32)
+    assert tg.record(lambda x: x * 2 + 1.5, x).replay(x).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((np.ones((3, 2)), 2), "recorded as float64"),
+        ((np.ones(3, np.float32), 2), "recorded as float64"),
+        ((np.ones(3), 5), "part of the graph"),
+        ((np.ones(3),), "recorded with 2 arguments"),
+    ],
+)
+def test_a_replay_with_other_than_other_numbers_is_an_error(args, message):
+    graph = tg.record(lambda x, power: x**power, np.ones(3), 2)
+    with pytest.raises(ValueError, match=message):
+        graph.replay(*args)
+
+
+def test_a_detached_value_is_still_recomputed_in_a_replay():
+    graph = tg.record(lambda x: (x * 2).detach() + 1, np.ones(2))
+    assert graph.replay(np.full(2, 10.0)).tolist() == [21.0, 21.0]
+
+
+# -- names, modules, places ------------------------------------------------------------------------
+
+
+def test_inputs_are_named_by_the_signature_and_parameters_by_their_attribute(xs):
+    graph = tg.record(Encoder(), xs)
+    assert [step.name for step in graph.inputs] == ["xs"]
+    assert [(step.module, step.name) for step in graph.parameters] == [
+        ("cell", "W"),
+        ("layers.0", "weight"),
+        ("layers.0", "bias"),
+        ("layers.1", "weight"),
+        ("layers.1", "bias"),
+    ]
+
+
+def test_inputs_inside_a_nest_are_named_by_their_place():
+    graph = tg.record(lambda pair, state: pair[0] + pair[1] + state.h + state.s, [np.ones(1)] * 2, State(*[np.ones(1)] * 2))
+    assert [step.name for step in graph.inputs] == ["pair[0]", "pair[1]", "state.h", "state.s"]
+
+
+def test_a_step_is_named_by_the_assignment_that_receives_it():
+    def function(x):
+        a = x * 2
+        b: tg.Tensor = a + 1
+        c, d = b * 3, np.tanh(b)
+        total = c
+        total += d
+        if (e := total.sum()) > 0:
+            return e
+
+    assert _names(tg.record(function, np.ones(2))) == ["a", "b", "c", "d", "total", "e", None]
+
+
+def test_only_the_whole_of_an_expression_has_the_name():
+    def function(x, W):
+        h = np.tanh(1.0 + x @ W.T)
+        return h
+
+    assert _names(tg.record(function, np.ones((1, 2)), np.ones((2, 2)))) == [None, None, None, "h"]
+
+
+def test_what_a_function_returns_is_named_by_its_caller():
+    def inner(x):
+        return np.tanh(x)
+
+    def pair(x):
+        return x + 1, x + 2
+
+    def function(x):
+        h = inner(x)
+        p, q = pair(h)
+        both = (lambda y: y * 2)(q)
+        return p + both
+
+    assert _names(tg.record(function, np.ones(2))) == ["h", "p", "q", "both", None]
+
+
+def test_an_explicit_name_overrides_the_code():
+    def function(x):
+        h = tg.name(np.tanh(x), "state")
+        return tg.name(h * 2, "out")
+
+    assert _names(tg.record(function, np.ones(2))) == ["state", "out"]
+
+
+def test_where_the_source_cannot_be_read_a_step_is_called_by_its_glyph():
+    namespace = {"np": np}
+    exec("def function(x):\n    h = np.tanh(x)\n    return h", namespace)
+    graph = tg.record(namespace["function"], np.ones(2))
+    assert [step.label for step in _operations(graph)] == ["tanh"]
+
+
+def test_a_step_knows_its_module_its_line_and_its_visit(xs):
+    graph = tg.record(Encoder(), xs)
+    sums = [step for step in _operations(graph) if step.name == "s"]
+    assert [step.module for step in sums] == ["cell"] * 4
+    assert [step.visit for step in sums] == [0, 1, 2, 3]
+    assert {str(step.site).rpartition("/")[2] for step in sums} == {
+        f"test_record.py:{Cell.__call__.__code__.co_firstlineno + 1}"
+    }
+
+
+def test_two_layers_run_by_the_same_code_have_different_module_paths(xs):
+    products = [step for step in _operations(tg.record(Encoder(), xs)) if step.operation.name == "matmul"]
+    assert [step.module for step in products] == ["cell"] * 4 + ["layers.0", "layers.1"]
+
+
+def test_two_modules_used_by_a_function_are_called_by_their_variables():
+    left, right = Linear(2, 2, rng=0), Linear(2, 2, rng=1)
+    graph = tg.record(lambda x: left(x) + right(x), np.ones((1, 2)))
+    assert [step.module for step in graph.parameters] == ["left", "left", "right", "right"]
+
+
+# -- the backward pass -----------------------------------------------------------------------------
+
+
+def _loss(model, xs):
+    return (model(xs) ** 2).sum()
+
+
+def test_the_recorded_backward_pass_gives_the_gradients_of_the_ordinary_one(xs):
+    model = Encoder()
+    both = tg.record(lambda xs: _loss(model, xs), xs).backward()
+    _loss(model, tg.Tensor(xs)).backward()
+    gradients = both.replay(xs)
+    for path, parameter in model.named_parameters():
+        assert np.allclose(gradients[f"model.{path}"].data, parameter.grad.data, rtol=1e-12, atol=1e-12)
+
+
+def test_the_recorded_backward_pass_replays_on_other_inputs(xs):
+    model = Encoder()
+    both = tg.record(lambda xs: _loss(model, xs), xs).backward()
+    _loss(model, tg.Tensor(xs * 2 + 1)).backward()
+    assert np.allclose(both.replay(xs * 2 + 1)["model.cell.W"].data, model.cell.W.grad.data, rtol=1e-12)
+
+
+def test_every_step_of_the_backward_pass_belongs_to_a_forward_step(xs):
+    model = Encoder()
+    forward = tg.record(lambda xs: _loss(model, xs), xs)
+    both = forward.backward()
+    added = [step for step in both.steps[len(forward) :] if step.operation is not None]
+    assert len(added) > len(_operations(forward))
+    assert all(step.forward in forward.steps for step in added)
+
+
+def test_a_value_used_twice_gets_a_recorded_sum_of_its_gradients():
+    w = Parameter(np.array(3.0))
+    both = tg.record(lambda: w * w + w).backward()
+    sums = [step for step in both.steps if step.forward is not None and step.slot is None]
+    assert [(step.operation.name, step.forward.name) for step in sums] == [("add", "w"), ("add", "w")]
+    assert both.returned["w"].item() == 7.0
+
+
+def test_the_backward_pass_of_no_loss_is_an_error():
+    with pytest.raises(tg.GradientError, match="a loss"):
+        tg.record(lambda x: x * 2, np.ones(2)).backward()
+
+
+# -- the state of the engine -----------------------------------------------------------------------
+
+
+def test_an_exception_ends_the_recording_and_carries_the_partial_graph():
+    def function(x):
+        a = x * 2
+        return a @ np.ones((5, 5))
+
+    with pytest.raises(tg.ShapeError) as caught:
+        tg.record(function, np.ones((2, 2)))
+    assert _names(caught.value.graph) == ["a"]
+    assert current_mode().recorder is None
+
+
+def test_recording_in_one_thread_does_not_see_another():
+    seen = []
+
+    def function(x):
+        worker = threading.Thread(target=lambda: seen.append(np.tanh(tg.Tensor(np.ones(2)))))
+        worker.start()
+        worker.join()
+        return x + 1
+
+    assert len(_operations(tg.record(function, np.ones(2)))) == 1
+    assert len(seen) == 1
+
+
+def test_recording_keeps_no_hold_on_the_run_once_it_is_over():
+    def function(x):
+        h = x * 2
+        return h
+
+    graph = tg.record(function, np.ones(2))
+    assert not graph._recorder._calls
+
+
+def test_a_graph_prints_as_a_table_of_what_ran():
+    def function(x, W):
+        h = np.tanh(x @ W)
+        return h
+
+    lines = str(tg.record(function, np.ones((1, 2)), np.ones((2, 3)))).splitlines()
+    assert [line.split()[:1] for line in lines] == [["step"], ["0"], ["1"], ["2"], ["3"]]
+    assert "x#0 @ W#1" in lines[3]
+    assert "h     tanh(#2)   1×3" in lines[4]
+    assert f"test_record.py:{function.__code__.co_firstlineno + 1}" in lines[4]
