@@ -131,7 +131,9 @@ def test_inputs_are_named_by_the_signature_and_parameters_by_their_attribute(xs)
 
 
 def test_inputs_inside_a_nest_are_named_by_their_place():
-    graph = tg.record(lambda pair, state: pair[0] + pair[1] + state.h + state.s, [np.ones(1)] * 2, State(*[np.ones(1)] * 2))
+    graph = tg.record(
+        lambda pair, state: pair[0] + pair[1] + state.h + state.s, [np.ones(1)] * 2, State(*[np.ones(1)] * 2)
+    )
     assert [step.name for step in graph.inputs] == ["pair[0]", "pair[1]", "state.h", "state.s"]
 
 

@@ -6,5 +6,7 @@ from .mode import detect_anomaly, no_grad
 from .operation import OPERATIONS, Operation, operation
 from .operations import *
 from .fold import Circuit, FoldError
+from .modules import Dropout, Embedding, Linear, Module, Parameter
+from .optimisers import SGD, Adam, AdamW, RMSProp, clip_grad_norm, clip_grad_value
 from .record import Graph, record
 from .transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .naming import Site
 from .operation import Operation
 from .recorder import Step
 
@@ -32,15 +33,16 @@ class FoldError(ValueError):
 class Component:
     """What stands once in the code and happened `len(visits)` times.
 
-    wires      for each input of the operation, where its values come from
-    visits     the steps of the run, in order of time
-    moving     the one attribute that changes from visit to visit as first + t · by: (name, first, by)
+    kind         "operation", "input", "parameter" or "constant"
+    visits       the steps of the run, in order of time
+    wires        for each input of the operation, where its values come from
+    is_sequence  whether visit t is element t of an array that is there from the start
     """
 
     kind: str
     visits: list[Step]
     wires: list[Wire] = field(default_factory=list)
-    moving: tuple[str, int, int] | None = None
+    is_sequence: bool = False
 
     @property
     def operation(self) -> Operation | None:
@@ -70,11 +72,6 @@ class Component:
             and self.operation.name == "add"
             and any(wire.source is self and wire.delay == 1 for wire in self.wires)
         )
-
-    @property
-    def is_sequence(self) -> bool:
-        """Whether visit t is element t of an array that is there from the start."""
-        return self.moving is not None
 
     def __repr__(self) -> str:
         return f"<{self.label}{f' ×{len(self.visits)}' if self.repeats else ''}>"
@@ -137,7 +134,7 @@ def fold(steps: Iterable[Step], outputs: Iterable[Step]) -> Circuit:
     grouped: dict[Any, list[Step]] = defaultdict(list)
     for step in steps:
         grouped[_role(step)].append(step)
-    components = [Component(visits[0].kind, visits, moving=_moving(visits)) for visits in grouped.values()]
+    components = [Component(visits[0].kind, visits, is_sequence=_moves(visits)) for visits in grouped.values()]
     component_of = {id(step): c for c in components for step in c.visits}
     visit_of = {id(step): t for c in components for t, step in enumerate(c.visits)}
     for component in components:
@@ -163,34 +160,29 @@ def _role(step: Step) -> Any:
     return id(step)
 
 
-def _moving(visits: list[Step]) -> tuple[str, int, int] | None:
-    """The attribute that counts through the visits; None if all attributes stay. The index of x[t] counts."""
-    first, second = visits[0].attributes, visits[min(1, len(visits) - 1)].attributes
-    changed = [name for name in first if not _same(first[name], second[name])]
-    if not changed:
-        start, by, name = 0, 0, None
-    else:
-        name = changed[0]
-        old, new = _count(first[name]), _count(second[name])
-        if len(changed) > 1 or old is None or new is None:
-            raise FoldError(f"{visits[1]!r}: {', '.join(changed)} changes from visit to visit   {visits[1].site}")
-        start, by = old, new - old
-    for t, step in enumerate(visits):
-        for key, value in step.attributes.items():
-            if not (_count(value) == start + t * by if key == name else _same(value, first[key])):
-                raise FoldError(f"{step!r}: {key} does not change evenly from visit to visit   {step.site}")
-    return None if name is None else (name, start, by)
+def _moves(visits: list[Step]) -> bool:
+    """Whether visit t reads element t of an array: whether its index counts 0, 1, 2, …"""
+    first = visits[0].attributes
+    counts = len(visits) > 1 and [_count(step.attributes.get("index")) for step in visits] == list(range(len(visits)))
+    for step in visits:
+        changed = [name for name, value in step.attributes.items() if repr(value) != repr(first[name])]
+        if changed and not (counts and changed == ["index"]):
+            raise FoldError(
+                f"{step!r}: {changed[0]} is {first[changed[0]]!r} at the first visit and "
+                f"{step.attributes[changed[0]]!r} at visit {step.visit}; only an index that counts the steps from 0 "
+                f"makes a sequence   {step.site.in_user_code()}"
+            )
+    return bool(counts)
 
 
-def _count(value: Any) -> int | None:
-    """The number in an attribute that may count: 3 itself, or the index (3,)."""
-    if isinstance(value, tuple) and len(value) == 1:
-        value = value[0]
-    return value if isinstance(value, int) else None
+def _place(component: Component) -> str:
+    site = component.visits[0].site
+    return str(site.in_user_code()) if isinstance(site, Site) else ""
 
 
-def _same(a: Any, b: Any) -> bool:
-    return a is b or repr(a) == repr(b)
+def _count(index: Any) -> int | None:
+    """The number in an index that is just one number."""
+    return index[0] if isinstance(index, tuple) and len(index) == 1 and isinstance(index[0], int) else None
 
 
 def _wire(consumer: Component, producers: list[Step], component_of: dict, visit_of: dict) -> Wire:
@@ -199,22 +191,22 @@ def _wire(consumer: Component, producers: list[Step], component_of: dict, visit_
     source = component_of[id(last)]
     if all(step is last for step in producers) or not source.repeats:
         if source.repeats and visit_of[id(last)] != len(source.visits) - 1:
-            raise FoldError(f"{consumer!r} reads visit {visit_of[id(last)]} of {source!r} only   {consumer.visits[0].site}")
+            raise FoldError(f"{consumer!r} reads visit {visit_of[id(last)]} of {source!r} only   {_place(consumer)}")
         if not source.repeats and any(component_of[id(step)] is not source for step in producers):
-            raise FoldError(f"{consumer!r} reads now one value, now another   {consumer.visits[0].site}")
+            raise FoldError(f"{consumer!r} reads now one value, now another   {_place(consumer)}")
         return Wire(source, once=not source.repeats, last=source.repeats)
     if len(source.visits) != len(producers):
         raise FoldError(
             f"{consumer!r} happens {len(producers)} times and reads {source!r}, which happens "
-            f"{len(source.visits)} times   {consumer.visits[0].site}"
+            f"{len(source.visits)} times   {_place(consumer)}"
         )
     delay = len(producers) - 1 - visit_of[id(last)]
     initial = tuple(component_of[id(step)] for step in producers[:delay])
     for t, step in enumerate(producers):
         if t >= delay and (component_of[id(step)] is not source or visit_of[id(step)] != t - delay):
-            raise FoldError(f"{consumer!r} does not read {source!r} at an even distance   {consumer.visits[t].site}")
+            raise FoldError(f"{consumer!r} does not read {source!r} at an even distance   {_place(consumer)}")
         if t < delay and component_of[id(step)].repeats:
-            raise FoldError(f"{consumer!r}: initial values come from a loop   {consumer.visits[t].site}")
+            raise FoldError(f"{consumer!r}: initial values come from a loop   {_place(consumer)}")
     return Wire(source, delay, initial)
 
 

@@ -115,8 +115,8 @@ def reservoir(shape: Shape, radius: float, density: float = 1.0, *, rng: Any, dt
         raise ValueError(f"reservoir: radius is at least 0, not {radius}")
     rng = generator(rng)
     W = rng.uniform(-1, 1, shape) * (rng.random(shape) < density)
-    drawn = np.abs(np.linalg.eigvals(W)).max(axis=-1, initial=0)[..., None, None]
-    if W.size and not drawn.all():
+    drawn = np.abs(np.linalg.eigvals(W)).max(axis=-1, initial=0 if rows else 1)[..., None, None]
+    if not drawn.all():
         raise ValueError(f"reservoir: at density {density} all eigenvalues came out 0: raise it, or take another seed")
     return _cast(W * (radius / drawn), dtype)
 

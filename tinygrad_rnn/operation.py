@@ -29,7 +29,7 @@ from .sites import here
 from .tensor import Node, Tensor
 
 Rule = Callable[..., Any]
-OPERATIONS: dict[str, "Operation"] = {}
+OPERATIONS: dict[str, Operation] = {}
 """Every operation of the engine by name, in the order of definition."""
 
 
@@ -77,7 +77,8 @@ class Operation:
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         if self.defaults:
             inputs, attributes = self._bind(inputs, attributes)
-        values, nodes = [], []
+        values: list[Any] = []
+        nodes: list[Any] = []
         plain, needed = True, False
         for x in inputs:
             if isinstance(x, Tensor):

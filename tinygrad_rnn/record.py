@@ -1,9 +1,9 @@
 """Run a function once and keep what happened: the record that diagrams, equations and replays are read from.
 
-    graph = tg.record(model, x, y)
-    print(graph)                     # a table, a line for each operation that ran
-    graph.replay(x2, y2)             # the same operations on other inputs, without the model's code
-    graph.backward()                 # the record of the backward pass as well
+graph = tg.record(model, x, y)
+print(graph)                     # a table, a line for each operation that ran
+graph.replay(x2, y2)             # the same operations on other inputs, without the model's code
+graph.backward()                 # the record of the backward pass as well
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Graph:
         """
         outputs = [t for t in flatten(self.returned) if isinstance(t, Tensor)]
         if len(outputs) != 1 or not outputs[0].requires_grad:
-            raise GradientError("graph.backward: record a function that returns one tensor that needs a gradient, a loss")
+            raise GradientError("graph.backward: the function must return one tensor that needs a gradient, a loss")
         loss = outputs[0]
         recorder = self._recorder.continued()
         gradients = {}
@@ -141,7 +141,7 @@ def _matching(recorded: tuple, given: tuple) -> list[np.ndarray]:
     for (path, old), (_, value) in zip(known, new, strict=True):
         if not isinstance(old, Tensor):
             if value is not old and value != old:
-                raise ValueError(f"replay: argument {path} was {old!r} when recorded and is part of the graph, not {value!r}")
+                raise ValueError(f"replay: {path} was {old!r} when recorded, which is part of the graph, not {value!r}")
             continue
         array = value.data if isinstance(value, Tensor) else np.asarray(value)
         if (array.shape, array.dtype) != (old.shape, old.dtype):
@@ -154,8 +154,10 @@ def _matching(recorded: tuple, given: tuple) -> list[np.ndarray]:
 
 def _table(steps: Sequence[Step]) -> Iterator[str]:
     """One line a step: number, name, what it is, shape, where."""
-    rows = [(str(s.index), s.name or "", _expression(s), "×".join(map(str, s.shape)) or "1", s.module, _where(s)) for s in steps]
-    rows.insert(0, ("step", "name", "is", "shape", "module", "at"))
+    rows = [("step", "name", "is", "shape", "module", "at")]
+    for step in steps:
+        shape = "×".join(map(str, step.shape)) or "1"
+        rows.append((str(step.index), step.name or "", _expression(step), shape, step.module, _where(step)))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -164,14 +166,21 @@ def _table(steps: Sequence[Step]) -> Iterator[str]:
 def _expression(step: Step) -> str:
     if step.operation is None:
         return step.kind
-    operands = [f"{x.name}#{x.index}" if x.name else x.label if x.kind == "constant" else f"#{x.index}" for x in step.inputs]
+    operands = [_operand(x) for x in step.inputs]
     glyph = step.operation.glyph
     if len(operands) == 2 and not glyph.isidentifier():
         return f" {glyph} ".join(operands)
     return f"{glyph}({', '.join(operands + [f'{k}={v}' for k, v in step.attributes.items()])})"
 
 
+def _operand(step: Step) -> str:
+    if step.kind == "constant" and not step.name:
+        return step.label
+    return f"{step.name or ''}#{step.index}"
+
+
 def _where(step: Step) -> str:
     if step.forward is None:
         return str(step.site.in_user_code()) if step.site else ""
-    return f"sum of gradients of #{step.forward.index}" if step.slot is None else f"rule {step.slot} of #{step.forward.index}"
+    what = "sum of gradients" if step.slot is None else f"rule {step.slot}"
+    return f"{what} of #{step.forward.index}"

@@ -209,16 +209,14 @@ class Recorder:
                     if inner is module:
                         return f"{around.path}.{path}" if around.path and path else around.path or path
             around = around.outer
-        if module is self.function or module is getattr(self.function, "__self__", None):
+        if any(module is root for root in (self.function, getattr(self.function, "__self__", None))):
             return ""
-        path = self._roots.get(id(module))
-        if path is None:
+        if id(module) not in self._roots:
             path = _variable(module, frame.f_back) or type(module).__name__
-            if path in self._roots.values():
-                path = f"{path}{len(self._roots) + 1}"
-            self._roots[id(module)] = path
+            taken = path in self._roots.values()
+            self._roots[id(module)] = f"{path}{len(self._roots) + 1}" if taken else path
             self._kept.append(module)
-        return path
+        return self._roots[id(module)]
 
     def _named(self, step: Step, thing: Any, frame: FrameType) -> Step:
         """Name what came from outside: a parameter by its attribute, anything else by the variable that holds it."""
@@ -246,8 +244,9 @@ class _Call:
     outer: _Call | None = None
 
 
-_ENGINE = frozenset(f"{__name__.rpartition('.')[0]}.{part}" for part in ("tensor", "operation", "numpy_protocol", "recorder"))
-_BOUNDARY = f"{__name__.rpartition('.')[0]}.record"
+_PACKAGE = __name__.rpartition(".")[0]
+_ENGINE = frozenset(f"{_PACKAGE}.{part}" for part in ("tensor", "operation", "numpy_protocol", "recorder"))
+_BOUNDARY = f"{_PACKAGE}.record"
 
 
 def _outside_engine(frame: FrameType | None) -> FrameType | None:

@@ -117,7 +117,7 @@ def flow(
             result, values = y.result, y.values
         if recorder is not None:
             recorder.begin_rule(y, 0)
-        rules = operation.derivative or _joint_rules(y, g, result, values, reached)
+        rules: Sequence[Any] = operation.derivative or _joint_rules(y, g, result, values, reached)
         for slot, x in enumerate(y.inputs):
             key = id(x)
             if key not in reached:
@@ -249,4 +249,4 @@ def _check_finite(d: Any, y: Node) -> None:
 def _check_unchanged(y: Node) -> None:
     if y.made_at is not None and y.made_at[1] != fingerprints(y.values):
         assert y.operation is not None
-        raise AnomalyError(f"an array that {y.operation.name} used was changed before its backward pass   {y.made_at[0]}")
+        raise AnomalyError(f"an array that {y.operation.name} used was changed since the forward pass   {y.made_at[0]}")

@@ -32,7 +32,8 @@ class Place(NamedTuple):
         return " ".join(b" ".join(lines).decode(errors="replace").split())
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        inside = os.path.relpath(self.file) if self.file.startswith(os.getcwd() + os.sep) else self.file
+        return f"{inside}:{self.line}"
 
 
 def place(code: CodeType, instruction: int) -> Place:

@@ -13,7 +13,9 @@ def flatten(tree: Any, path: str = "") -> list[Any]:
 
 def flatten_with_paths(tree: Any, path: str = "") -> list[tuple[str, Any]]:
     """The leaves of a nest with where they are: ``state.h``, ``xs[0]``, ``batch['x']``."""
-    return [found for name, branch in _branches(tree, path) for found in flatten_with_paths(branch, name)] if _is_nest(tree) else [(path, tree)]
+    if not isinstance(tree, (tuple, list, dict)):
+        return [(path, tree)]
+    return [found for name, branch in _branches(tree, path) for found in flatten_with_paths(branch, name)]
 
 
 def rebuild(tree: Any, change: Callable[[Any], Any]) -> Any:
@@ -25,10 +27,6 @@ def rebuild(tree: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(tree, (tuple, list)):
         return type(tree)(rebuild(branch, change) for branch in tree)
     return change(tree)
-
-
-def _is_nest(tree: Any) -> bool:
-    return isinstance(tree, (tuple, list, dict))
 
 
 def _branches(tree: Any, path: str) -> list[tuple[str, Any]]:

@@ -52,7 +52,7 @@ class Node:
 
     operation: Operation | None
     attributes: dict[str, Any]
-    inputs: list[Node | None]
+    inputs: list[Any]
     values: list[Any]
     result: np.ndarray | None
     shape: tuple[int, ...]
@@ -116,7 +116,7 @@ class Tensor:
     @staticmethod
     def result(array: np.ndarray, node: Node | None = None) -> Tensor:
         """A tensor that takes `array` over without a copy; the engine makes every result by it."""
-        array.setflags(False)  # write=False; by position it is faster
+        array.setflags(write=False)
         tensor = _new(Tensor)
         tensor.data = array
         tensor.node = node
@@ -390,7 +390,7 @@ class Tensor:
         return ops.astype(self, dtype)
 
 
-def _restore(kind: type[Tensor], array: np.ndarray, requires_grad: bool, grad: Tensor | None, name: str | None) -> Tensor:
+def _restore(kind: type[Tensor], array: np.ndarray, requires_grad: bool, grad: Any, name: str | None) -> Tensor:
     tensor = kind.__new__(kind)
     Tensor.__init__(tensor, array, requires_grad, name=name)
     tensor.grad = grad

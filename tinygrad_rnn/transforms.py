@@ -32,7 +32,7 @@ def value_and_grad(function: Callable[..., Tensor], argnums: Argnums = 0) -> Cal
     def run(*args: Any) -> tuple[Tensor, Any]:
         value, pullback = _linearised(function, args, argnums)
         if value.size != 1:
-            raise GradientError(f"grad: the function must return a single number, not shape {value.shape}: see jacobian")
+            raise GradientError(f"grad: the function must return one number, not shape {value.shape}: see jacobian")
         return _outside(value), pullback(np.ones(value.shape, value.dtype))
 
     return run
@@ -66,9 +66,10 @@ def jvp(function: Callable[..., Tensor], args: Sequence[Any], tangents: Sequence
             if v.shape != x.shape:
                 raise ShapeError(f"jvp: tangent of shape {v.shape} for an argument of shape {x.shape}")
             dot = dot + total(x * v)
-        if not dot.requires_grad:
+        u_node = u.node
+        if not dot.requires_grad or u_node is None:
             return _outside(value), Tensor(np.zeros(value.shape, value.dtype))
-        (pushed,) = gradients(dot, [u.node], create_graph=_differentiated_outside(dot, [u]))
+        (pushed,) = gradients(dot, [u_node], create_graph=_differentiated_outside(dot, [u]))
     assert pushed is not None
     return _outside(value), pushed
 
@@ -123,7 +124,8 @@ def _linearised(
 
     def pullback(u: Any) -> Any:
         if value.requires_grad:
-            found = gradients(value, [x.node for x in wanted], u, create_graph=higher or isinstance(u, Tensor) and u.requires_grad)
+            follow = higher or (isinstance(u, Tensor) and u.requires_grad)
+            found = gradients(value, [node for x in wanted if (node := x.node)], u, create_graph=follow)
         else:
             found = [None] * len(wanted)
         pulled = tuple(
@@ -210,7 +212,7 @@ def _as_tuple(returned: Any) -> tuple[Tensor, ...]:
 
 def _sources(results: Sequence[Tensor], start: int) -> list[Node]:
     """What the results depend on that was there before number `start`: arguments and captured parameters."""
-    pending = [r.node for r in results if r.node is not None]
+    pending: list[Node] = [r.node for r in results if r.node is not None]
     seen = {id(None)} | {id(node) for node in pending}
     found = []
     for node in pending:

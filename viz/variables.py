@@ -83,9 +83,7 @@ class Variables:
                 if id(wire.source) in is_shown:
                     found.append(_Route(wire.source, passed, wire.delay, zero))
                 else:
-                    found += [
-                        _Route(r.source, r.parameters + passed, r.delay, r.zero) for r in routes[id(wire.source)]
-                    ]
+                    found += [_Route(r.source, r.parameters + passed, r.delay, r.zero) for r in routes[id(wire.source)]]
         return routes
 
     def _passed(self, component: Component, through: Wire) -> tuple[str, ...]:
@@ -112,11 +110,14 @@ def _shown(circuit: Circuit, weights: dict[int, tuple[str, ...]]) -> list[Compon
     sequences = {id(c.wires[0].source) for c in circuit.components if c.is_sequence}
     delayed = {id(w.source) for c in circuit.components for w in c.wires if w.delay}
     outputs = {id(c) for c in circuit.outputs}
+    read = {id(w.source) for c in circuit.components for w in c.wires}
+    initial = {id(c) for component in circuit.components for w in component.wires for c in w.initial}
     return [
         c
         for c in circuit.components
         if id(c) not in weights
         and id(c) not in sequences
+        and (id(c) not in initial or id(c) in read)
         and (c.kind == "input" or c.name or c.is_sequence or id(c) in delayed or id(c) in outputs)
     ]
 

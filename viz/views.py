@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from tinygrad_rnn.record import Graph
@@ -43,7 +44,8 @@ def side_by_side(
     variables = Variables(graph.fold())
     left, left_arrows = _circuit(variables, 0.0)
     edge = max(v.x for v in left)
-    right, right_arrows = _unfolded(variables, _checked(steps, variables.length), edge + 1.9)
+    before = max((link.delay for link in variables.links), default=1)  # columns of initial values
+    right, right_arrows = _unfolded(variables, _checked(steps, variables.length), edge + 0.9 + before)
     middle = (len(variables.all) - 1) / 2
     between = [
         Vertex("unfold from", "", edge + 0.55, middle, "anchor"),
@@ -57,32 +59,39 @@ def side_by_side(
 
 
 def _circuit(variables: Variables, x: float) -> Parts:
-    vertices = [Vertex(_id(v), v.name, x, v.row, v.kind, note=_note(v)) for v in variables.all]
+    ids = {id(v): f"circuit {_id(v)}" for v in variables.all}
+    vertices = [Vertex(ids[id(v)], v.name, x, v.row, v.kind, note=_note(v)) for v in variables.all]
     arrows = []
     for link in variables.links:
+        tail, head = ids[id(link.source)], ids[id(link.target)]
         if not link.delay:
-            arrows.append(Arrow(_id(link.source), _id(link.target), link.label))
+            arrows.append(Arrow(tail, head, link.label))
             continue
         squares = [
-            Vertex(f"{_id(link.source)}→{_id(link.target)} delay {i + 1}", "", *_place(link, x, i), "delay", note="one step of delay")
+            Vertex(f"{tail} to {head} delay {link.delay}.{i}", "", *_place(link, x, i), "delay", note="one step back")
             for i in range(link.delay)
         ]
         vertices += squares
-        chain = [_id(link.source), *(s.id for s in squares), _id(link.target)]
-        arrows += [Arrow(a, b, kind="delay") for a, b in zip(chain[:-2], chain[1:-1], strict=True)]
-        arrows.append(Arrow(chain[-2], chain[-1], link.label, kind="delay"))
+        chain = [tail, *(square.id for square in squares)]
+        arrows += [Arrow(a, b, kind="delay") for a, b in pairwise(chain)]
+        arrows.append(Arrow(chain[-1], head, link.label, kind="delay"))
         if not link.starts_at_zero:
-            start = Vertex(f"{_id(link.source)} at 0", at_step(link.source.name, 0), x + 1.9, squares[0].y)
+            start = Vertex(f"{squares[0].id} start", at_step(link.source.name, 0), x + 1.9 * _side(link), squares[0].y)
             vertices.append(start)
             arrows.append(Arrow(start.id, squares[0].id, kind="initial"))
     return vertices, arrows
 
 
+def _side(link: Link) -> int:
+    """Delays of one step stand to the right, longer ones to the left."""
+    return 1 if link.delay == 1 else -1
+
+
 def _place(link: Link, x: float, i: int) -> tuple[float, float]:
-    """Where the i-th square of a link stands: to the right, between its ends."""
+    """Where the i-th square of a link stands: beside the column, between its ends."""
     low, high = link.source.row, link.target.row
-    spread = (i + 1) / (link.delay + 1) - 0.5
-    return x + 0.9, (low + high) / 2 + spread * 0.6 * (1 if high >= low else -1)
+    spread = i - (link.delay - 1) / 2
+    return x + 0.9 * _side(link), (low + high) / 2 + spread * 0.4 * (1 if high >= low else -1)
 
 
 # -- unfolded ------------------------------------------------------------------------------------------------
@@ -139,23 +148,20 @@ def _nearest(gaps: list[float], columns: dict, step: int) -> float:
 
 
 def _checked(steps: Sequence[int | str] | None, T: int) -> list[int | str]:
+    """The columns to draw: steps in order, and GAP wherever some are left out."""
     if steps is None:
-        return list(range(1, T + 1)) if T <= 4 else [1, 2, GAP, T]
-    drawn = [step for step in steps if step != GAP]
-    if any(not isinstance(step, int) or not 1 <= step <= T for step in drawn) or drawn != sorted(set(drawn)) or not drawn:
+        steps = range(1, T + 1) if T <= 4 else [1, 2, GAP, T]
+    drawn = [step for step in steps if isinstance(step, int)]
+    if not drawn or drawn != sorted(set(drawn) & set(range(1, T + 1))) or set(steps) - {*drawn, GAP}:
         raise ValueError(f'steps: {list(steps)} are not steps from 1 to {T} in order, with "…" for those left out')
     filled: list[int | str] = []
-    before = 0
-    for step in drawn:
-        if step > before + 1:
-            filled.append(GAP)
-        filled.append(step)
-        before = step
-    return filled if before == T else [*filled, GAP]
+    for before, step in pairwise([0, *drawn, T + 1]):
+        filled += [GAP] * (step > before + 1) + [step] * (step <= T)
+    return filled
 
 
 def _id(v: Variable) -> str:
-    return f"{v.name} {v.row}"
+    return f"{v.row} {v.name}"
 
 
 def _note(v: Variable) -> str:

@@ -74,4 +74,4 @@ from .shapes import (
     transpose,
 )
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__: list[str] = [name for name, value in globals().items() if callable(value) and not name.startswith("_")]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..operation import operation
+from ..operation import Operation, operation
 from ..tensor import Tensor
 
 
@@ -55,14 +55,14 @@ def _scatter(g, /, *tensors, index, shape):
     return buffer
 
 
-_read = operation(
+_read: Operation = operation(
     "getitem",
     _getitem,
     lambda g, _y, _x, *tensors, index: scatter(g, *tensors, index=index, shape=_x.shape),
     accumulate=_add_at,
     glyph="[ ]",
 )
-scatter = operation(
+scatter: Operation = operation(
     "scatter",
     _scatter,
     lambda g, _y, _x, *tensors, index, shape: _read(g, *tensors, index=index),
