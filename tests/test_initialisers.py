@@ -147,7 +147,9 @@ def test_the_other_names_of_glorot_and_he_are_the_same_functions():
     assert initialisers.kaiming_normal is he_normal
 
 
-@pytest.mark.parametrize("name", ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "orthogonal", "reservoir"])
+@pytest.mark.parametrize(
+    "name", ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "orthogonal", "reservoir"]
+)
 @pytest.mark.parametrize("shape", [4, (4,), ()])
 def test_a_vector_has_no_fans_no_angles_and_no_eigenvalues(name, shape):
     with pytest.raises(ValueError, match=rf"{name}: a weight is a matrix \(outputs, inputs\), and "):

@@ -133,7 +133,9 @@ def test_two_parameters_of_one_name_are_an_error_where_names_count():
 
 def test_a_module_prints_as_a_tree_with_shapes(encoder):
     encoder.layers[0].b.requires_grad = False
-    assert repr(encoder) == """\
+    assert (
+        repr(encoder)
+        == """\
 Encoder(name='encoder')
     embedding: Embedding()
         weight: (5, 3) float64
@@ -152,6 +154,7 @@ Encoder(name='encoder')
         weight: (2, 4) float64
     heads.std.1: Dropout(p=0.25)
     scale: () float64"""
+    )
 
 
 # Parameters

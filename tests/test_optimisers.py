@@ -405,7 +405,9 @@ def test_clipped_gradients_are_fresh_writable_and_of_the_same_dtype(clip):
 @pytest.mark.parametrize(("value", "word"), [(math.nan, "NaN"), (math.inf, "infinity"), (-math.inf, "infinity")])
 def test_a_norm_that_is_not_finite_is_an_error_that_names_the_parameter_and_changes_nothing(clip, value, word):
     a, b = parameter([0.0], [7.0]), parameter([0.0, 0.0], [1.0, value])
-    with pytest.raises(FloatingPointError, match=rf"gradient of parameter 1, of shape \(2,\), has {word}: detect_anomaly"):
+    with pytest.raises(
+        FloatingPointError, match=rf"gradient of parameter 1, of shape \(2,\), has {word}: detect_anomaly"
+    ):
         clip([a, b], 1.0)
     assert a.grad.item() == 7
 

@@ -10,17 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from .recorder import Recorder
+
+class Listener(Protocol):
+    """What the engine tells a recorder: an operation ran; a derivative rule begins; a tensor got a name."""
+
+    def add(self, out: Any, operation: Any, inputs: Any, attributes: Any) -> None: ...
+    def begin_rule(self, node: Any, slot: int | None) -> None: ...
+    def rename(self, tensor: Any, name: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
     gradients: bool = True
     anomaly: bool = False
-    recorder: Recorder | None = None
+    recorder: Listener | None = None
 
 
 _MODE: ContextVar[Mode] = ContextVar("tinygrad_rnn.mode", default=Mode())  # noqa: B039  (Mode is frozen)

@@ -87,17 +87,23 @@ class Recorder:
     # -- what the engine calls -------------------------------------------------------------------------
 
     def add(self, out: Tensor, operation: Operation, inputs: Sequence[Any], attributes: dict[str, Any]) -> None:
-        frame = None if self._rule else _outside_engine(sys._getframe(1))
-        sources = tuple(self._source(x, frame) for x in inputs)
-        step = Step(len(self.steps), "operation", out.data, operation, sources, attributes)
-        if self._rule is None:
-            if frame is not None:
-                step.module, step.site = self._where(frame)
-        else:
+        frame = None if self._rule else _outside_engine(sys._getframe(2))
+        known = self._of_array
+        sources = []
+        for x in inputs:
+            source = known.get(id(x.data if isinstance(x, Tensor) else x))
+            sources.append(self._outsider(x, frame) if source is None else source)
+        step = Step(len(self.steps), "operation", out.data, operation, tuple(sources), attributes)
+        if self._rule is not None:
             step.forward, step.slot = self._rule
             step.module, step.site = step.forward.module, (step.forward.site, step.slot, self._rule_steps)
             self._rule_steps += 1
-        key = step.module, step.site, operation.name, step.forward is not None and step.forward.operation
+            key: Any = step.module, step.site, operation.name, step.forward.operation
+        else:
+            if frame is not None:
+                call = self._calls.get(frame) or self._call(frame)
+                step.module, step.site = call.path, self._site(call.caller, frame)
+            key = step.module, step.site, operation.name
         step.visit = self._visits[key]
         self._visits[key] += 1
         self._append(step, out)
@@ -147,11 +153,8 @@ class Recorder:
             self._of_node[id(tensor.node)] = step
             self._kept.append(tensor.node)
 
-    def _source(self, x: Any, frame: FrameType | None) -> Step:
-        """The step whose value an operation uses; a value from outside the run enters here."""
-        known = self._of_array.get(id(x.data if isinstance(x, Tensor) else x))
-        if known is not None:
-            return known
+    def _outsider(self, x: Any, frame: FrameType | None) -> Step:
+        """A step for a value from outside the run, where it is first used."""
         if isinstance(x, Tensor):
             step = self.enter(x, "parameter" if x.requires_grad else "constant")
         else:  # a Python number stays one: its type decides what NumPy promotes to
@@ -163,10 +166,6 @@ class Recorder:
         return step if frame is None or not isinstance(x, (Tensor, np.ndarray)) else self._named(step, x, frame)
 
     # -- where in the code -----------------------------------------------------------------------------
-
-    def _where(self, frame: FrameType) -> tuple[str, Site]:
-        call = self._call(frame)
-        return call.path, self._site(call.caller, frame)
 
     def _call(self, frame: FrameType) -> _Call:
         """The call that a frame is. It holds as long as the function runs, so it is looked at once."""

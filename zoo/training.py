@@ -18,36 +18,50 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinygrad_rnn.checkpoints import load_checkpoint, save_checkpoint
-from tinygrad_rnn.optimisers import Adam, clip_grad_norm
+from tinygrad_rnn.optimisers import Adam, Optimiser, clip_grad_norm
 
 
 class Task(Protocol):
-    """Something to learn, and how to tell that it has been learnt."""
+    """Something to learn, and what tells that it has been learnt.
+
+    unit       what y is made of, in the plural: "characters"
+    baselines  losses to compare with, by name: chance, or what a simpler model reaches
+    """
 
     unit: str
-    """What a loss is the loss of, in the plural: characters."""
     baselines: dict[str, float]
-    """Losses to compare with, by name: chance, what a simpler model reaches."""
 
     def batch(self, rng: np.random.Generator) -> tuple[Any, Any]:
-        """What the model is called with: x (T, B, …) and y (T, B)."""
+        """What the model is trained on in one step: x (T, B, …) and y (T, B)."""
 
     def validation_loss(self, model: Any) -> float:
-        """The mean loss on what was not trained on."""
+        """The mean loss, in nats, on what was not trained on."""
 
     def sample(self, model: Any, rng: np.random.Generator) -> str:
-        """Something that the model makes, to look at; may be empty."""
+        """Something that the model makes, to look at."""
 
 
 @dataclass
 class History:
-    """The course of a run, a value for each report: steps done, mean training loss since the report before,
-    validation loss, and seconds of work, those of earlier sittings included."""
+    """The course of a run. A report each: steps done, mean training loss since the last report, validation loss, seconds.
+
+    recent   the training losses since the last report
+    elapsed  seconds of work so far, those before a resume included
+    """
 
     step: list[int] = field(default_factory=list)
     train: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    recent: list[float] = field(default_factory=list)
+    elapsed: float = 0.0
+
+    def report(self, step: int, validation: float) -> None:
+        self.step.append(step)
+        self.train.append(math.fsum(self.recent) / len(self.recent))
+        self.validation.append(validation)
+        self.seconds.append(self.elapsed)
+        self.recent.clear()
 
 
 def train(
@@ -59,43 +73,147 @@ def train(
     rng: Any,
     clip: float = 1.0,
     every: int = 100,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     fresh: bool = False,
     settings: dict[str, Any] | None = None,
-    show: bool = True,
+    show: bool = False,
 ) -> History:
-    """Train until `steps` steps are done, and return the course of the run; the model is changed.
+    """Train `model` until `steps` steps are done; return the course of the run.
 
-    model       ``model(x, y)`` is the loss, summed over time
-    lr          Adam's learning rate at the first step; it falls linearly to 0 at the last
+    model       a module; ``model(x, y)`` is its loss in nats, summed over time
+    lr          Adam's learning rate at the start; it falls linearly, to 0 at the end
     rng         a seed or a generator, for the batches
-    clip        the norm to which larger gradients are scaled down
+    clip        gradients of a larger norm are scaled down to this one
     every       steps from one report to the next: validation, a sample, a checkpoint
-    checkpoint  a file to go on from, if there is one, and to save to
-    fresh       start over; the first checkpoint then takes the place of an earlier run's
-    settings    whatever else the run depends on: another value than in the checkpoint is an error
-    show        print reports and samples, and a progress bar if there is a terminal
+    checkpoint  where to save; if there is a checkpoint already, the run goes on from it
+    fresh       start over even so
+    settings    what else the run depends on: a checkpoint of other settings is an error
+    show        print the reports and samples, with a progress bar if there is a terminal
 
-    Ctrl-C is obeyed when the step is done and saved, and a second one at once, with what was saved last. Raises
-    KeyboardInterrupt; FloatingPointError when the loss or the gradient is not finite, which is never saved; ValueError
-    for a checkpoint of other settings; CheckpointError; ImportError without tqdm if there is something to show.
+    Ctrl-C stops after saving the step under way; a second one stops at once, with what was saved before.
+
+    Raises KeyboardInterrupt; FloatingPointError when a loss or gradient is not finite, which is never saved;
+    CheckpointError; ValueError for a checkpoint of other settings; ImportError to show without tqdm.
     """
     rng = np.random.default_rng(rng)
     optimiser = Adam(model.parameters(), lr)
-    run = _Run(model, task, optimiser, rng, clip, checkpoint, settings or {})
-    if checkpoint is not None and checkpoint.exists() and not fresh:
-        run.resume(checkpoint)
-    began = time.perf_counter() - run.seconds
-    with _progress(steps, run.step, show) as bar, _patient_ctrl_c() as pressed:
-        while run.step < steps:
-            optimiser.lr = lr * (1 - run.step / steps)
-            run.learn()
-            bar.show(run)
-            run.seconds = time.perf_counter() - began
-            if run.step % every == 0 or run.step == steps:
-                bar.report(run, run.validate())
-                run.save()
+    step, history = 0, History()
+    path = None if checkpoint is None else Path(checkpoint)
+
+    def save() -> None:
+        if path is not None:
+            extra = {"settings": settings or {}, "history": asdict(history)}
+            save_checkpoint(path, model=model, optimiser=optimiser, rng=rng, step=step, extra=extra)
+
+    if path is not None and path.exists() and not fresh:
+        step, extra = load_checkpoint(path, model=model, optimiser=optimiser, rng=rng)
+        _check_settings(path, extra["settings"], settings or {})
+        history = History(**extra["history"])
+    elif path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save()  # a place that cannot be written to is better known now
+
+    began = time.perf_counter() - history.elapsed
+    with _Display(task, step, steps, show) as display, _patient_ctrl_c() as pressed:
+        for step in range(step + 1, steps + 1):
+            optimiser.lr = lr * (steps + 1 - step) / steps
+            x, y = task.batch(rng)
+            try:
+                loss = _learn(model, optimiser, x, y, clip)
+                history.recent.append(loss)
+                history.elapsed = time.perf_counter() - began
+                display.step(loss, y.size)
+                reporting = step % every == 0 or step == steps
+                if reporting:
+                    history.report(step, _finite("validation loss", task.validation_loss(model)))
+                    display.report(history, task.sample(model, np.random.default_rng(step)))
+            except FloatingPointError as error:
+                kept = f"; {path} holds a step before it" if path else ""
+                raise FloatingPointError(f"step {step}: {error}{kept}: try a smaller learning rate") from error
+            if reporting or pressed:
+                save()
             if pressed:
-                run.save()
                 raise KeyboardInterrupt
-    return run.history
+    return history
+
+
+def _learn(model: Any, optimiser: Optimiser, x: Any, y: Any, clip: float) -> float:
+    """One step down the gradient of the loss per step in time; returns that loss."""
+    optimiser.zero_grad()
+    with np.errstate(all="ignore"):
+        loss = model(x, y) / len(x)
+    value = _finite("loss", loss.item())
+    loss.backward()
+    clip_grad_norm(optimiser.parameters, clip)
+    optimiser.step()
+    return value
+
+
+def _finite(what: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise FloatingPointError(f"the {what} is {value}")
+    return value
+
+
+def _check_settings(path: Path, saved: dict[str, Any], given: dict[str, Any]) -> None:
+    other = [f"{k} is {saved.get(k)}, not {v}" for k, v in given.items() if saved.get(k) != v]
+    if other:
+        raise ValueError(f"{path}: is of another run ({'; '.join(other)}): give the same settings, or start fresh")
+
+
+@contextmanager
+def _patient_ctrl_c() -> Iterator[list[int]]:
+    """Let Ctrl-C wait, as half a step is nothing to go on from. The list it yields is empty until then."""
+    pressed: list[int] = []
+
+    def press(number: int, frame: Any) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(number)
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
+        yield pressed
+        return
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Display:
+    """A progress bar with the loss, the speed and the time left; above it, report by report, how the run has gone."""
+
+    def __init__(self, task: Task, step: int, steps: int, show: bool):
+        self.unit, self.steps = task.unit, steps
+        self.count, self.began = 0, time.perf_counter()
+        self.bar = _tqdm(step, steps) if show else None
+
+    def __enter__(self) -> _Display:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def step(self, loss: float, size: int) -> None:
+        if self.bar is not None:
+            self.count += size
+            speed = self.count / (time.perf_counter() - self.began)
+            self.bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} {self.unit}/s", refresh=False)
+            self.bar.update()
+
+    def report(self, history: History, sample: str) -> None:
+        if self.bar is not None:
+            losses = f"training {history.train[-1]:.3f}, validation {history.validation[-1]:.3f} nats"
+            self.bar.write(f"\nstep {history.step[-1]} of {self.steps}: {losses}, after {history.seconds[-1]:.0f} s")
+            self.bar.write("\n".join(f"    │ {line}" for line in sample.splitlines()))
+
+
+def _tqdm(step: int, steps: int) -> Any:
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        raise ImportError("the progress bar needs tqdm: pip install 'tinygrad_rnn[gallery]'") from None
+    form = "{percentage:3.0f}%|{bar}| step {n_fmt} of {total_fmt}, {remaining} left, {postfix}"
+    return tqdm(initial=step, total=steps, bar_format=form, disable=None, dynamic_ncols=True)  # None: if no terminal

@@ -25,8 +25,11 @@ def _add_at(buffer, g, _x, *tensors, index):
     """buffer[index] += g, counting repeated elements as often as they were read."""
     if tensors:
         index = _filled(index, tensors)
-    arrays = [part for part in index if isinstance(part, (np.ndarray, list))]
-    if all(np.asarray(part).dtype == bool for part in arrays):  # basic, or masks: no element is read twice
+    arrays = [part for part in index if isinstance(part, np.ndarray)]
+    if not arrays and np.ndim(g):
+        view = buffer[index]
+        view += g
+    elif all(part.dtype == bool for part in arrays):  # one number, or masks: no element is read twice
         buffer[index] += g
     elif len(index) == 1:
         _add_rows(buffer, np.asarray(index[0]), g)

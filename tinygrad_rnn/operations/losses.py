@@ -100,7 +100,7 @@ def _cross_entropy(logits, labels, /, weights, ignore_index, reduction):
 
 def _cross_entropy_rule(g, _y, logits, labels, weights, ignore_index, reduction):
     """∂L/∂o = ŷ − y, for a sum over labels that all count alike."""
-    error = softmax(logits) - one_hot(labels, logits.shape[-1], logits.dtype)
+    error = softmax(logits, axis=-1) - one_hot(labels, classes=logits.shape[-1], dtype=logits.dtype)
     if reduction == "none":
         g = np.expand_dims(g, -1)
     if weights is not None or ignore_index is not None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+import tinygrad_rnn as tg
 
 Codes = NDArray[np.int64]
 
@@ -45,15 +47,16 @@ class Corpus:
     @property
     def train(self) -> Codes:
         """The first 90 % of the codes, read-only."""
-        return self._codes[: len(self.text) * 9 // 10]
+        return self.codes[: len(self.text) * 9 // 10]
 
     @property
     def validation(self) -> Codes:
         """The last 10 % of the codes, read-only."""
-        return self._codes[len(self.text) * 9 // 10 :]
+        return self.codes[len(self.text) * 9 // 10 :]
 
     @cached_property
-    def _codes(self) -> Codes:
+    def codes(self) -> Codes:
+        """The code of each character of the text, (len(text),), read-only."""
         codes = self.encode(self.text)
         codes.flags.writeable = False
         return codes
@@ -177,6 +180,69 @@ def ngram_nats(corpus: Corpus, n: int) -> float:
     On the help topics of Python 3.11, n = 1 to 5: 3.238, 2.318, 1.712, 1.404, 1.320 (uniform: ln 103 = 4.635).
     """
     return NGram(corpus.train, n, len(corpus.alphabet)).nats(corpus.validation, context=corpus.train)
+
+
+class Characters:
+    """The task: at every step of a window of T characters say which comes next.
+
+    The model is called with one-hot rows x (T, B, D) and the codes y (T, B) of the characters one later, D being the
+    size of the alphabet. Besides, it must be one that writes: ``model.step(x, h) -> o, h`` gives the logits o (B, D) of
+    the next character, ``model.initial_state(B)`` the first h.
+    """
+
+    unit = "characters"
+
+    def __init__(self, corpus: Corpus, T: int = 50, B: int = 32, dtype: DTypeLike = np.float32):
+        self.corpus, self.T, self.B, self.dtype = corpus, T, B, dtype
+        self.inputs = self.outputs = len(corpus.alphabet)
+
+    @cached_property
+    def baselines(self) -> dict[str, float]:
+        """Nats per character: of the uniform distribution, and of the n-gram models up to n = 5."""
+        names = ["unigram", "bigram", "trigram", "4-gram", "5-gram"]
+        ngrams = {name: ngram_nats(self.corpus, n) for n, name in enumerate(names, start=1) if self.outputs**n < 2**63}
+        return {"uniform": float(np.log(self.outputs)), **ngrams}
+
+    def one_hot(self, codes: Codes) -> NDArray[Any]:
+        return tg.one_hot(codes, self.outputs, self.dtype)
+
+    def batch(self, rng: np.random.Generator) -> tuple[NDArray[Any], Codes]:
+        """B random windows of the training part. Raises ValueError if it is too short for T."""
+        x, y = windows(self.corpus.train, self.T, self.B, rng)
+        return self.one_hot(x), y
+
+    def validation_loss(self, model: Any, streams: int = 64, warm_up: int = 100) -> float:
+        """Nats per character of the validation part, every character scored once, as the n-gram models are.
+
+        The part is cut into `streams` pieces that are read side by side. Before its piece a model reads the `warm_up`
+        characters that stand there in the text, so that its state is what it would be in one long reading.
+        """
+        codes, end = self.corpus.codes, len(self.corpus.text)
+        first, scored = len(self.corpus.train), len(self.corpus.validation)
+        length = -(-scored // streams)
+        place = first + length * np.arange(streams)
+        h, nats = model.initial_state(streams), 0.0
+        with tg.no_grad():
+            for t in range(-min(warm_up, first - 1), length):
+                at = np.minimum(place + t, end - 1)
+                o, h = model.step(self.one_hot(codes[at - 1]), h)
+                if t >= 0:
+                    y = np.where(place + t < end, codes[at], -1)  # the last pieces may be shorter
+                    nats += tg.cross_entropy(o, y, ignore_index=-1, reduction="sum").item()
+        return nats / scored
+
+    def sample(self, model: Any, rng: int | np.random.Generator, length: int = 300, temperature: float = 1.0) -> str:
+        """How the model goes on where the training part ends, each character drawn from softmax(o / temperature)."""
+        rng = np.random.default_rng(rng)
+        h, written = model.initial_state(1), list(self.corpus.train[-100:])
+        with tg.no_grad():
+            for code in written[:-1]:
+                _, h = model.step(self.one_hot(np.array([code])), h)
+            for _ in range(length):
+                o, h = model.step(self.one_hot(np.array([written[-1]])), h)
+                # The largest of oᵢ + Gumbel noise is a draw from softmax(o).
+                written.append(np.argmax(o.data / temperature + rng.gumbel(size=o.shape)))
+        return self.corpus.decode(written[-length:])
 
 
 class _Counts(NamedTuple):
