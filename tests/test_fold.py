@@ -65,7 +65,7 @@ def test_a_value_read_d_steps_later_comes_over_d_delays_with_d_initial_values(la
 
 def test_a_parameter_is_one_component_that_serves_all_visits():
     circuit = _run(Elman(), 5).fold()
-    users = [c for c in circuit.components if any(w.once and w.source.name == "W" for w in c.wires)]
+    users = [c for c in circuit.components if any(w.reach == "once" and w.source.name == "W" for w in c.wires)]
     assert [len(c.visits) for c in users] == [5]
 
 
@@ -90,7 +90,7 @@ def test_what_is_read_after_a_loop_is_its_last_visit():
 
     circuit = tg.record(final, np.ones((4, 3))).fold()
     (square,) = _components(circuit, "multiply")
-    assert [(w.source.name, w.last) for w in square.wires] == [("h", True), ("h", True)]
+    assert [(w.source.name, w.reach) for w in square.wires] == [("h", "last"), ("h", "last")]
     place = (circuit.components.index(square), 0)
     assert circuit.unfold(7)[place] == ((circuit.components.index(square.wires[0].source), 6),) * 2
 
@@ -106,13 +106,6 @@ def _tree(x):
         return np.tanh(compose(parts[:middle]) @ W.T + compose(parts[middle:]))
 
     return compose(list(x))
-
-
-def _backwards(x):
-    h = np.zeros(3)
-    for t in reversed(range(len(x))):
-        h = np.tanh(h @ W.T + x[t])
-    return h
 
 
 def _uneven(x):
@@ -131,7 +124,7 @@ def _every_other(x):
     return h
 
 
-@pytest.mark.parametrize("program", [_tree, _backwards, _uneven, _every_other])
+@pytest.mark.parametrize("program", [_tree, _uneven, _every_other])
 def test_a_run_whose_circuit_is_not_certain_is_refused_with_the_place(program):
     with pytest.raises(tg.FoldError, match=r"test_fold\.py:\d+|indexing\.py:\d+"):
         tg.record(program, np.ones((6, 3))).fold()
@@ -140,3 +133,168 @@ def test_a_run_whose_circuit_is_not_certain_is_refused_with_the_place(program):
 def test_a_run_without_a_loop_is_its_own_circuit():
     graph = tg.record(lambda x: np.tanh(x) @ W.T, np.ones((2, 3)))
     assert [len(c.visits) for c in graph.fold().components] == [1] * len(graph)
+
+
+# -- programs of other kinds -----------------------------------------------------------------------
+
+
+def _reversed(x):
+    g = np.zeros(3)
+    for t in reversed(range(len(x))):
+        g = np.tanh(g @ W.T + x[t])
+    return g
+
+
+def _reversed_slice(x):
+    g = np.zeros(3)
+    for x_t in x[::-1]:
+        g = np.tanh(g @ W.T + x_t)
+    return g
+
+
+def _bidirectional(x):
+    h = g = np.zeros(3)
+    hs, gs = [], []
+    for t in range(len(x)):
+        h = np.tanh(h @ W.T + x[t])
+        hs.append(h)
+    for t in reversed(range(len(x))):
+        g = np.tanh(g @ W.T + x[t])
+        gs.append(g)
+    return tg.stack([h * g for h, g in zip(hs, reversed(gs), strict=True)])
+
+
+def _split_gates(x):
+    h = s = np.zeros(3)
+    for x_t in x:
+        f, i, n = tg.split(tg.concatenate([h @ W.T, x_t, h]), 3)
+        s = tg.sigmoid(f) * s + tg.sigmoid(i) * n
+        h = np.tanh(s)
+    return h
+
+
+def _stacked_layers(x):
+    weights = [_parameter(seed, 3, 3) for seed in range(3)]
+    h = [np.zeros(3)] * 3
+    for value in x:
+        for layer, U in enumerate(weights):
+            value = h[layer] = np.tanh(h[layer] @ U.T + value)
+    return value
+
+
+def _encoder_decoder(x):
+    h = np.zeros(3)
+    for x_t in x:
+        h = np.tanh(h @ W.T + x_t)
+    C = h
+    s = np.zeros(3)
+    for _ in range(4):
+        s = np.tanh(s @ W.T + C)
+    return s
+
+
+def _attention(x):
+    h = np.zeros(3)
+    hs = []
+    for x_t in x:
+        h = np.tanh(h @ W.T + x_t)
+        hs.append(h)
+    H = tg.stack(hs)
+    s = h
+    for _ in range(4):
+        a = tg.softmax(H @ s)
+        s = np.tanh(s @ W.T + a @ H)
+    return s
+
+
+def _teacher_forcing(x):
+    o = np.zeros(3)
+    for t in range(len(x)):
+        y = x[t]
+        before = y if t % 3 else o
+        o = np.tanh(before @ W.T + 1.0)
+    return o
+
+
+def _while(x):
+    t, h = 0, np.zeros(3)
+    while t < len(x):
+        h = np.tanh(h @ W.T + x[t])
+        t += 1
+    return h
+
+
+def _generator(x):
+    def states():
+        h = np.zeros(3)
+        for x_t in x:
+            h = np.tanh(h @ W.T + x_t)
+            yield h
+
+    return tg.stack(list(states()))
+
+
+def _comprehension(x):
+    return tg.stack([np.tanh(x_t @ W.T) for x_t in x])
+
+
+PROGRAMS = [
+    _reversed,
+    _reversed_slice,
+    _bidirectional,
+    _split_gates,
+    _stacked_layers,
+    _encoder_decoder,
+    _attention,
+    _teacher_forcing,
+    _while,
+    _generator,
+    _comprehension,
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_folds_and_unfolds_into_its_run(program):
+    graph = tg.record(program, np.random.default_rng(0).normal(size=(6, 3)))
+    circuit = graph.fold()
+    assert len(circuit.unfold()) == len({id(step) for c in circuit.components for step in c.visits})
+    assert len(circuit.components) < len(graph)
+
+
+@pytest.mark.parametrize("program", [p for p in PROGRAMS if p not in (_teacher_forcing, _encoder_decoder, _attention)])
+def test_a_circuit_of_six_steps_unfolds_into_the_run_of_nine(program):
+    short, long = (tg.record(program, np.random.default_rng(0).normal(size=(T, 3))).fold() for T in (6, 9))
+    assert short.unfold(9) == long.unfold()
+
+
+def test_loops_of_different_length_unfold_to_lengths_of_their_own():
+    short, long = (tg.record(_encoder_decoder, np.ones((T, 3))).fold() for T in (6, 9))
+    assert (short.lengths, long.lengths) == ([6, 4], [9, 4])
+    assert short.unfold([9, 4]) == long.unfold()
+
+
+def test_a_loop_that_runs_backward_reads_ahead():
+    circuit = tg.record(_reversed, np.ones((5, 3))).fold()
+    (product,) = _components(circuit, "matmul")
+    assert (product.wires[0].source.name, product.wires[0].delay) == ("g", -1)
+    assert product.backward
+
+
+def test_both_directions_of_a_bidirectional_network_meet_at_the_same_time():
+    circuit = tg.record(_bidirectional, np.ones((5, 3))).fold()
+    (meeting,) = _components(circuit, "multiply")
+    assert [(w.source.name, w.delay) for w in meeting.wires] == [("h", 0), ("g", 0)]
+
+
+def test_attention_sees_all_steps_of_the_encoder():
+    circuit = tg.record(_attention, np.ones((5, 3))).fold()
+    (stack,) = _components(circuit, "stack")
+    assert [(w.source.name, w.reach) for w in stack.wires] == [("h", "all")]
+
+
+def test_teacher_forcing_is_a_switch():
+    circuit = tg.record(_teacher_forcing, np.ones((6, 3))).fold()
+    (product,) = _components(circuit, "matmul")
+    switch = product.wires[0]
+    assert [(w.source.label, w.delay) for w in (switch, *switch.others)] == [("y", 0), ("o", 1)]
+    assert switch.choices == (1, 0, 0, 1, 0, 0)

@@ -78,7 +78,7 @@ def test_constants():
     np.testing.assert_array_equal(constant(3, 1.5), [1.5, 1.5, 1.5])
     np.testing.assert_array_equal(identity((2, 3), gain=2), [[2, 0, 0], [0, 2, 0]])
     np.testing.assert_array_equal(identity((2, 2, 2)), [[[1, 0], [0, 1]]] * 2)
-    for array in zeros(3, dtype="f4"), constant(3, 1, dtype="f4"), identity((2, 2), gain=0.1, dtype="f4"):
+    for array in zeros(3, dtype="f4"), constant(3, 1, dtype="f4"), identity((2, 2), np.float64(0.1), dtype="f4"):
         assert array.dtype == np.float32
     assert identity((3, 2, 2)).flags.writeable
 
@@ -117,6 +117,7 @@ def test_the_columns_of_an_orthogonal_matrix_or_the_rows_of_a_wide_one_have_leng
     Q = orthogonal(shape, gain=3, rng=0)
     rows, columns = shape[-2:]
     product = Q.swapaxes(-1, -2) @ Q if rows >= columns else Q @ Q.swapaxes(-1, -2)
+    assert Q.flags.c_contiguous
     np.testing.assert_allclose(product, np.broadcast_to(9 * np.eye(min(rows, columns)), product.shape), atol=1e-14)
 
 

@@ -247,7 +247,8 @@ def test_one_error_lists_everything_that_does_not_fit_and_changes_nothing():
     with pytest.raises(ValueError) as error:  # noqa: PT011  (the whole message is compared)
         optimiser.load_state_dict(state)
     assert str(error.value) == (
-        "the state does not fit: missing eps; unexpected weight_decay, m.1, v.1; updates is (2,) int64, not (1,) int64; "
+        "the state does not fit: missing eps; unexpected weight_decay, m.1, v.1; "
+        "updates is (2,) int64, not (1,) int64; "
         "m.0 is (1,) float64, not (2,) float64; v.0 is (2,) float32, not (2,) float64"
     )
     assert repr(optimiser.state_dict()) == repr(before)
@@ -321,12 +322,12 @@ def test_an_optimiser_that_could_not_work_is_an_error(build, message):
 
 @pytest.mark.parametrize("given", [{"w": W}, [("w", W)], [np.ones(2)]])
 def test_what_is_no_tensor_is_an_error(given):
-    with pytest.raises(TypeError, match="parameter 0 is a (str|tuple|ndarray), not a tensor"):
+    with pytest.raises(TypeError, match=r"parameter 0 is a (str|tuple|ndarray), not a tensor"):
         SGD(given)
 
 
 def test_one_tensor_in_place_of_a_list_is_an_error():
-    with pytest.raises(ValueError, match="parameter 0, of shape .*, is a result, not a leaf"):
+    with pytest.raises(ValueError, match=r"parameter 0, of shape .*, is a result, not a leaf"):
         SGD(W)
 
 
@@ -410,6 +411,9 @@ def test_a_norm_that_is_not_finite_is_an_error_that_names_the_parameter_and_chan
     ):
         clip([a, b], 1.0)
     assert a.grad.item() == 7
+    a.grad = Tensor([0.0])
+    with pytest.raises(FloatingPointError, match="parameter 1"):
+        clip([a, b], 1.0)
 
 
 def test_a_norm_beyond_floating_point_is_an_error():
@@ -419,11 +423,17 @@ def test_a_norm_beyond_floating_point_is_an_error():
 
 @given(st.sampled_from([(np.float32, 37), (np.float64, 307)]), st.data())
 def test_the_norm_of_very_large_and_very_small_gradients_is_right(kind, data):
-    """Their squares are not: 1e-30² is 0 in float32, 1e200² infinite in float64. Vanishing gradients are a subject here."""
+    """Their squares are not: 1e-30² is 0 in float32, 1e200² infinite in float64; and vanishing is a subject here."""
     dtype, most = kind
     scale = 10.0 ** data.draw(st.integers(-most, most))
     p = parameter([0.0, 0.0, 0.0], np.array([2.0, 3.0, 6.0]) * scale, dtype)
     assert clip_grad_norm([p], math.inf) == pytest.approx(7 * scale, rel=1e-6)
+
+
+def test_the_norm_of_many_small_floats_is_summed_in_large_ones():
+    """100,000 ones are more than float16 can count."""
+    p = parameter(np.zeros(100_000), np.ones(100_000), np.float16)
+    assert clip_grad_norm([p], math.inf) == pytest.approx(math.sqrt(100_000), rel=1e-12)
 
 
 def test_without_any_gradient_or_with_only_zeros_the_norm_is_0():
@@ -443,7 +453,7 @@ def test_a_bound_below_0_is_an_error(clip, bound):
 def test_clipping_nothing_or_one_parameter_twice_is_an_error(clip):
     with pytest.raises(ValueError, match="no parameters"):
         clip(iter([]), 1)
-    with pytest.raises(ValueError, match="parameter 1, of shape .*, is parameter 0 again"):
+    with pytest.raises(ValueError, match=r"parameter 1, of shape .*, is parameter 0 again"):
         clip([W, W], 1)
 
 

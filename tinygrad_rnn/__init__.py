@@ -5,7 +5,7 @@ from .errors import AnomalyError, GradientError, ShapeError  # isort: skip
 from .mode import detect_anomaly, no_grad
 from .operation import OPERATIONS, Operation, operation
 from .operations import *
-from .fold import Circuit, FoldError
+from .circuit import Circuit, FoldError
 from .modules import Dropout, Embedding, Linear, Module, Parameter
 from .optimisers import SGD, Adam, AdamW, RMSProp, clip_grad_norm, clip_grad_value
 from .record import Graph, record

@@ -1,223 +1,293 @@
 """Fold a recorded run into its circuit: one component for each place in the code, and delays for the past.
 
-A circuit is the program's source, an unfolded graph is its execution. Steps of the run that came from the
-same place (same module, same expression, same operation) are the visits of one component, and the number of
-the visit is its time. Each input of a component is then read off its producers:
+Steps of the run that came from the same place (same module, same expression, same operation) are the visits
+of one component, and the number of the visit is its time. Each input of a component is then read off the
+steps that it came from:
 
-    the same visit of another component        a wire
-    d visits earlier, something else before    a wire with d delays, and initial values
-    one value for all visits                   a parameter or a constant
-    element t of an array                      a sequence
+    the same time of another component          a wire
+    d steps earlier, something else before      a wire with d delays and initial values
+    one value for all visits                    a parameter, a constant, a context
+    element t of an array                       a sequence
+    one end of another loop, or all of it       an edge out of that loop
+    now one component, now another              a switch
 
-Folding never guesses: `Circuit.unfold` builds the run back from the circuit, and `fold` raises FoldError if
-that is not the run it started from.
+Folding never guesses: the circuit is unfolded again, and FoldError is raised if that is not the run.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from .circuit import Circuit, Component, FoldError, Wire
 from .naming import Site
-from .operation import Operation
 from .recorder import Step
 
 
-class FoldError(ValueError):
-    """The run has no circuit that is certain; the message says which step stands in the way."""
-
-
-@dataclass(eq=False, slots=True)
-class Component:
-    """What stands once in the code and happened `len(visits)` times.
-
-    kind         "operation", "input", "parameter" or "constant"
-    visits       the steps of the run, in order of time
-    wires        for each input of the operation, where its values come from
-    is_sequence  whether visit t is element t of an array that is there from the start
-    """
-
-    kind: str
-    visits: list[Step]
-    wires: list[Wire] = field(default_factory=list)
-    is_sequence: bool = False
-
-    @property
-    def operation(self) -> Operation | None:
-        return self.visits[0].operation
-
-    @property
-    def name(self) -> str | None:
-        return self.visits[0].name
-
-    @property
-    def module(self) -> str:
-        return self.visits[0].module
-
-    @property
-    def label(self) -> str:
-        return self.visits[0].label
-
-    @property
-    def repeats(self) -> bool:
-        return len(self.visits) > 1
-
-    @property
-    def is_sum(self) -> bool:
-        """Whether it is a running sum over time, as in ``L = L + …``: then its past is no recurrence."""
-        return (
-            self.operation is not None
-            and self.operation.name == "add"
-            and any(wire.source is self and wire.delay == 1 for wire in self.wires)
-        )
-
-    def __repr__(self) -> str:
-        return f"<{self.label}{f' ×{len(self.visits)}' if self.repeats else ''}>"
-
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """Where an input's values come from: `source`, `delay` visits ago; before that, `initial`.
-
-    once  the source happened once and serves all visits
-    last  the source is a loop, and what is read, after it, is its last visit
-    """
-
-    source: Component
-    delay: int = 0
-    initial: tuple[Component, ...] = ()
-    once: bool = False
-    last: bool = False
-
-
-Place = tuple[int, int]
-"""(number of the component, visit): a step of an unfolded circuit."""
-
-
-class Circuit:
-    """The components of a run; `components` are in the order in which they first happened."""
-
-    def __init__(self, components: list[Component], outputs: list[Component]):
-        self.components = components
-        self.outputs = outputs
-        self._number = {id(c): i for i, c in enumerate(components)}
-
-    @property
-    def length(self) -> int:
-        """How many times the loop ran: T."""
-        return max((len(c.visits) for c in self.components), default=0)
-
-    def unfold(self, T: int | None = None) -> dict[Place, tuple[Place, ...]]:
-        """The graph of a run of T steps (None: as many as recorded): for each step, its inputs."""
-        T = self.length if T is None else T
-        return {
-            (i, t): tuple(self._input(wire, t, T) for wire in component.wires)
-            for i, component in enumerate(self.components)
-            for t in range(T if component.repeats else 1)
-        }
-
-    def _input(self, wire: Wire, t: int, T: int) -> Place:
-        number = self._number[id(wire.source)]
-        if wire.once:
-            return number, 0
-        if wire.last:
-            return number, T - 1
-        if t >= wire.delay:
-            return number, t - wire.delay
-        return self._number[id(wire.initial[t])], 0
-
-
 def fold(steps: Iterable[Step], outputs: Iterable[Step]) -> Circuit:
-    """The circuit of a recorded run (design.md's table). Raises FoldError where it is not certain."""
-    grouped: dict[Any, list[Step]] = defaultdict(list)
-    for step in steps:
-        grouped[_role(step)].append(step)
-    components = [Component(visits[0].kind, visits, is_sequence=_moves(visits)) for visits in grouped.values()]
-    component_of = {id(step): c for c in components for step in c.visits}
-    visit_of = {id(step): t for c in components for t, step in enumerate(c.visits)}
+    """The circuit of a recorded run. Raises FoldError where it is not certain."""
+    components = _components(list(steps))
+    folding = _Folding(components)
+    folding.find_directions()
     for component in components:
-        component.wires = [
-            _wire(component, [step.inputs[slot] for step in component.visits], component_of, visit_of)
-            for slot in range(len(component.visits[0].inputs))
-        ]
-    circuit = Circuit(components, [component_of[id(step)] for step in outputs])
-    _certify(circuit, component_of, visit_of)
+        component.wires = folding.wires(component)
+    lengths = _loops(components)
+    circuit = Circuit(components, [folding.of(step) for step in outputs], lengths)
+    folding.certify(circuit)
     return circuit
 
 
+# -- which steps are visits of one component ---------------------------------------------------------------
+
+
+def _components(steps: list[Step]) -> list[Component]:
+    """Group the steps by place; divide a group again where one place in the code does several things in a step.
+
+    A place does several things where it goes through a list of parameters or the pieces of a split, and everything
+    that is computed from them one by one does so too. Dividing goes on until nothing changes.
+    """
+    place: dict[Any, list[Step]] = defaultdict(list)
+    for step in steps:
+        place[_role(step)].append(step)
+    groups = [part for group in place.values() for part in _divided_by_what_enters(group)]
+    while True:
+        group_of = {id(step): i for i, group in enumerate(groups) for step in group}
+        divided = [part for group in groups for part in _divided_by_source(group, groups, group_of)]
+        if len(divided) == len(groups):
+            break
+        groups = divided
+    groups.sort(key=lambda group: group[0].index)
+    return [Component(group[0].kind, group, reads=_offset(group)) for group in groups]
+
+
 def _role(step: Step) -> Any:
-    """What steps must share to be visits of one component."""
     if step.operation is not None:
         forward = None if step.forward is None else _role(step.forward)
-        site = step.site if forward is None else step.site[1:]
-        # zip(x, y) reads two arrays at one place
-        array = id(step.inputs[0]) if step.operation.name == "getitem" and step.inputs[0].kind == "input" else None
-        return step.module, site, step.operation.name, len(step.inputs), forward, array
+        return step.module, step.site if forward is None else step.site[1:], step.operation.name, forward
     if step.kind == "constant" and isinstance(step.value, (bool, int, float)):
         return "number", type(step.value), repr(step.value)
     return id(step)
 
 
-def _moves(visits: list[Step]) -> bool:
-    """Whether visit t reads element t of an array: whether its index counts 0, 1, 2, …"""
-    first = visits[0].attributes
-    counts = len(visits) > 1 and [_count(step.attributes.get("index")) for step in visits] == list(range(len(visits)))
-    for step in visits:
-        changed = [name for name, value in step.attributes.items() if repr(value) != repr(first[name])]
-        if changed and not (counts and changed == ["index"]):
-            raise FoldError(
-                f"{step!r}: {changed[0]} is {first[changed[0]]!r} at the first visit and "
-                f"{step.attributes[changed[0]]!r} at visit {step.visit}; only an index that counts the steps from 0 "
-                f"makes a sequence   {step.site.in_user_code()}"
-            )
-    return bool(counts)
+def _divided_by_what_enters(group: list[Step]) -> list[list[Step]]:
+    """By the parameters and inputs that are read, where every visit reads one, and by the operation's attributes."""
+
+    def entering(step: Step) -> tuple:
+        return tuple(
+            _role(x) if all(s.inputs[slot].operation is None for s in group) else None
+            for slot, x in enumerate(step.inputs)
+        )
+
+    if len(group) == 1 or group[0].operation is None or len({len(step.inputs) for step in group}) > 1:
+        return _divided(group, lambda step: len(step.inputs))
+    parts = _divided(group, entering)
+    return [p for part in parts for p in ([part] if _offset(part) is not None else _divided(part, _attributes))]
+
+
+def _divided_by_source(group: list[Step], groups: list[list[Step]], group_of: dict[int, int]) -> list[list[Step]]:
+    """By the component that one of the inputs comes from, if each of those brings as many values as it has visits."""
+    for slot in range(len(group[0].inputs)):
+        parts = _divided(group, lambda step: group_of[id(step.inputs[slot])])  # noqa: B023
+        sources = [groups[group_of[id(part[0].inputs[slot])]] for part in parts]
+        if len(parts) > 1 and all(
+            len(source) == len(part) and source[0].operation is not None
+            for source, part in zip(sources, parts, strict=True)
+        ):
+            return parts
+    return [group]
+
+
+def _divided(group: list[Step], key: Callable[[Step], Any]) -> list[list[Step]]:
+    parts: dict[Any, list[Step]] = defaultdict(list)
+    for step in group:
+        parts[key(step)].append(step)
+    return list(parts.values())
+
+
+def _attributes(step: Step) -> str:
+    return repr(step.attributes)
+
+
+def _offset(group: list[Step]) -> int | None:
+    """If the visits read elements i, i ± 1, i ± 2, … of an array: the smallest of these numbers; otherwise None."""
+    if len(group) == 1 or group[0].operation is None or group[0].operation.name != "getitem":
+        return None
+    indices = [step.attributes["index"] for step in group]
+    moving = [i for i, part in enumerate(indices[0]) if isinstance(part, int) and indices[1][i : i + 1] != (part,)]
+    if len(moving) != 1 or any(len(index) != len(indices[0]) for index in indices):
+        return None
+    (i,) = moving
+    numbers = [index[i] for index in indices]
+    others = {repr((*index[:i], *index[i + 1 :])) for index in indices}
+    by = numbers[1] - numbers[0] if isinstance(numbers[1], int) else 0
+    even = abs(by) == 1 and all(n == numbers[0] + t * by for t, n in enumerate(numbers))
+    return min(numbers) if even and len(others) == 1 else None
+
+
+# -- where their inputs come from --------------------------------------------------------------------------
+
+
+class _Folding:
+    """The components of a run and, for each step, which it is a visit of and at what time."""
+
+    def __init__(self, components: list[Component]):
+        self.components = components
+        self._of = {id(step): c for c in components for step in c.visits}
+        self._time: dict[int, int] = {}
+        for component in components:
+            self._number(component)
+
+    def of(self, step: Step) -> Component:
+        return self._of[id(step)]
+
+    def time(self, step: Step) -> int:
+        return self._time[id(step)]
+
+    def _number(self, component: Component) -> None:
+        self._time.update({id(step): t for t, step in enumerate(component.visits)})
+
+    def find_directions(self) -> None:
+        """Turn round the components whose loop runs backward: by the data it reads, whose index falls."""
+        backward: dict[int, bool] = {}
+        for c in self.components:
+            if c.is_sequence:
+                backward[id(c)] = _index(c.visits[0]) > _index(c.visits[1])
+        links = [link for c in self.components if c.repeats for link in self._links(c)]
+        changed = True
+        while changed:
+            changed = False
+            for a, b, opposite in links:
+                for one, other in ((a, b), (b, a)):
+                    if id(one) in backward and id(other) not in backward:
+                        backward[id(other)] = backward[id(one)] != opposite
+                        changed = True
+        for c in self.components:
+            if backward.get(id(c)):
+                c.backward = True
+                c.visits.reverse()
+                self._number(c)
+
+    def _links(self, component: Component) -> list[tuple[Component, Component, bool]]:
+        """The components that are read one visit after another, and whether against the order of this one's."""
+        found = []
+        for slot in range(len(component.visits[0].inputs)):
+            first, second = (step.inputs[slot] for step in component.visits[-2:])
+            source = self.of(first)
+            if self.of(second) is source and source is not component and first is not second:
+                found.append((component, source, self.time(second) < self.time(first)))
+        return found
+
+    def wires(self, component: Component) -> list[Wire]:
+        wires: list[Wire] = []
+        slot = 0
+        while slot < len(component.visits[0].inputs):
+            every = self._whole_loop(component.visits[0].inputs[slot:])
+            if every is not None:
+                wires.append(Wire(every, reach="all"))
+                slot += len(every.visits)
+            else:
+                wires.append(self._wire(component, [step.inputs[slot] for step in component.visits]))
+                slot += 1
+        return wires
+
+    def _whole_loop(self, inputs: Sequence[Step]) -> Component | None:
+        """The loop all of whose visits these inputs begin with, in order of time."""
+        source = self.of(inputs[0])
+        n = len(source.visits)
+        if n > 1 and len(inputs) >= n and all(a is b for a, b in zip(inputs, source.visits, strict=False)):
+            return source
+        return None
+
+    def _wire(self, component: Component, producers: list[Step]) -> Wire:
+        """One input of a component, from the steps that it came from at each time."""
+        if all(step is producers[0] for step in producers):
+            return self._single(component, producers[0])
+        sources = list({id(c): c for c in map(self.of, producers) if len(c.visits) == len(producers)}.values())
+        for source in sources:
+            wire = self._delayed(component, source, producers)
+            if wire is not None:
+                return wire
+        return self._switch(component, sources, producers)
+
+    def _single(self, component: Component, step: Step) -> Wire:
+        """One value, of something that happened once or of one end of another loop."""
+        source, t = self.of(step), self.time(step)
+        if source.repeats and t not in (0, len(source.visits) - 1):
+            raise FoldError(f"{component!r} reads only step {t + 1} of {source!r}   {_place(component)}")
+        return Wire(source, reach="once" if not source.repeats else "last" if t else "first")
+
+    def _delay(self, component: Component, source: Component, producers: list[Step]) -> int:
+        """How many steps ago the source's values are from, wherever it is the one that is read."""
+        delays = {t - self.time(step) for t, step in enumerate(producers) if self.of(step) is source}
+        if len(delays) != 1:
+            raise FoldError(f"{component!r} does not read {source!r} at an even distance   {_place(component)}")
+        return delays.pop()
+
+    def _delayed(self, component: Component, source: Component, producers: list[Step]) -> Wire | None:
+        """The source a fixed number of steps ago and, where there is none yet, initial values; None if it is not so."""
+        T, delay = len(producers), self._delay(component, source, producers)
+        start = range(delay) if delay >= 0 else range(T - 1, T - 1 + delay, -1)
+        if any((self.of(step) is source) == (t in start) for t, step in enumerate(producers)):
+            return None
+        return Wire(source, delay, tuple(self._single(component, producers[t]) for t in start))
+
+    def _switch(self, component: Component, sources: list[Component], producers: list[Step]) -> Wire:
+        """Now one source, now another; where there is neither, an initial value of the one with the longest delay."""
+        if not sources:
+            raise FoldError(f"{component!r} reads {producers[0]!r}, then {producers[1]!r}   {_place(component)}")
+        delays = [self._delay(component, source, producers) for source in sources]
+        longest = delays.index(max(delays))
+        number = {id(source): i for i, source in enumerate(sources)}
+        choices = tuple(number.get(id(self.of(step)), longest) for step in producers)
+        outside = [t for t, step in enumerate(producers) if id(self.of(step)) not in number]
+        if outside != list(range(len(outside))) or len(outside) > max(delays) or len(sources) < 2:
+            raise FoldError(f"{component!r} reads {sources[0]!r} only now and then   {_place(component)}")
+        initial = tuple(self._single(component, producers[t]) for t in outside)
+        first, *others = (
+            Wire(source, delay, initial if i == longest else ())
+            for i, (source, delay) in enumerate(zip(sources, delays, strict=True))
+        )
+        return Wire(first.source, first.delay, first.initial, others=tuple(others), choices=choices)
+
+    def certify(self, circuit: Circuit) -> None:
+        """Unfold the circuit and compare it with the run, step by step."""
+        number = {id(c): i for i, c in enumerate(circuit.components)}
+        unfolded = circuit.unfold()
+        for i, component in enumerate(circuit.components):
+            for t, step in enumerate(component.visits):
+                happened = tuple((number[id(self.of(x))], self.time(x)) for x in step.inputs)
+                if unfolded.get((i, t)) != happened:
+                    raise FoldError(f"the circuit does not unfold into the run at {step!r}   {_place(component)}")
+
+
+def _loops(components: list[Component]) -> list[int]:
+    """Number the loops: components that are joined by wires step by step run in one. Returns their lengths."""
+    joined: dict[int, list[Component]] = defaultdict(list)
+    for c in components:
+        for wire in c.wires:
+            for one in (wire, *wire.others):
+                if one.reach == "step" and c.repeats:
+                    joined[id(c)].append(one.source)
+                    joined[id(one.source)].append(c)
+    lengths = []
+    for c in components:
+        if c.repeats and c.loop is None:
+            c.loop = len(lengths)
+            pending = [c]
+            for member in pending:
+                for neighbour in joined[id(member)]:
+                    if neighbour.loop is None:
+                        neighbour.loop = c.loop
+                        pending.append(neighbour)
+            lengths.append(len(c.visits))
+    return lengths
+
+
+def _index(step: Step) -> int:
+    return next(part for part in reversed(step.attributes["index"]) if isinstance(part, int))
 
 
 def _place(component: Component) -> str:
     site = component.visits[0].site
     return str(site.in_user_code()) if isinstance(site, Site) else ""
-
-
-def _count(index: Any) -> int | None:
-    """The number in an index that is just one number."""
-    return index[0] if isinstance(index, tuple) and len(index) == 1 and isinstance(index[0], int) else None
-
-
-def _wire(consumer: Component, producers: list[Step], component_of: dict, visit_of: dict) -> Wire:
-    """One input of a component, from the steps that produced it at each visit."""
-    last = producers[-1]
-    source = component_of[id(last)]
-    if all(step is last for step in producers) or not source.repeats:
-        if source.repeats and visit_of[id(last)] != len(source.visits) - 1:
-            raise FoldError(f"{consumer!r} reads visit {visit_of[id(last)]} of {source!r} only   {_place(consumer)}")
-        if not source.repeats and any(component_of[id(step)] is not source for step in producers):
-            raise FoldError(f"{consumer!r} reads now one value, now another   {_place(consumer)}")
-        return Wire(source, once=not source.repeats, last=source.repeats)
-    if len(source.visits) != len(producers):
-        raise FoldError(
-            f"{consumer!r} happens {len(producers)} times and reads {source!r}, which happens "
-            f"{len(source.visits)} times   {_place(consumer)}"
-        )
-    delay = len(producers) - 1 - visit_of[id(last)]
-    initial = tuple(component_of[id(step)] for step in producers[:delay])
-    for t, step in enumerate(producers):
-        if t >= delay and (component_of[id(step)] is not source or visit_of[id(step)] != t - delay):
-            raise FoldError(f"{consumer!r} does not read {source!r} at an even distance   {_place(consumer)}")
-        if t < delay and component_of[id(step)].repeats:
-            raise FoldError(f"{consumer!r}: initial values come from a loop   {_place(consumer)}")
-    return Wire(source, delay, initial)
-
-
-def _certify(circuit: Circuit, component_of: dict, visit_of: dict) -> None:
-    number = {id(c): i for i, c in enumerate(circuit.components)}
-    unfolded = circuit.unfold()
-    for i, component in enumerate(circuit.components):
-        for t, step in enumerate(component.visits):
-            happened = tuple(
-                (number[id(component_of[id(x)])], 0 if not component_of[id(x)].repeats else visit_of[id(x)])
-                for x in step.inputs
-            )
-            if unfolded.get((i, t)) != happened:
-                raise FoldError(f"the circuit does not unfold into the run at {step!r}   {step.site}")

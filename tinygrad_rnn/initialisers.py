@@ -96,8 +96,10 @@ def orthogonal(shape: Shape, gain: float = 1.0, *, rng: Any, dtype: Any = np.flo
 
 def identity(shape: Shape, gain: float = 1.0, *, dtype: Any = np.float64) -> np.ndarray:
     """gain times the identity, a recurrence that remembers (Le, Jaitly & Hinton 2015); 0 beyond the square part."""
-    shape = _matrix("identity", shape)
-    return np.array(np.broadcast_to(gain * np.eye(*shape[-2:], dtype=_floating(dtype)), shape))
+    *_, rows, columns = _matrix("identity", shape)
+    array = zeros(shape, dtype=dtype)
+    array[...] = gain * np.eye(rows, columns)
+    return array
 
 
 def reservoir(shape: Shape, radius: float, density: float = 1.0, *, rng: Any, dtype: Any = np.float64) -> np.ndarray:

@@ -261,8 +261,8 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     Pascanu, Mikolov & Bengio 2013, algorithm 1; Goodfellow et al. 2016, section 10.11.1. Clipped gradients are
     new tensors. An infinite `max_norm` only measures. Without any gradient the norm is 0.
 
-    Raises FloatingPointError if the norm is not finite, ValueError if `max_norm` is negative or there are no
-    parameters; then nothing has changed.
+    Raises FloatingPointError if the norm is not finite, GradientError if a gradient is not of its parameter's
+    shape and dtype, ValueError if `max_norm` is negative or there are no parameters; then nothing has changed.
     """
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm: max_norm must be at least 0, not {max_norm}")
@@ -305,7 +305,7 @@ def _norm(arrays: list[np.ndarray]) -> float:
     largest = float(np.max([np.abs(a).max(initial=0) for a in arrays], initial=0))
     if largest == 0 or not math.isfinite(largest):
         return largest
-    return largest * math.sqrt(sum(float(np.square(a / largest).sum()) for a in arrays))
+    return largest * math.sqrt(sum(float(np.square(a / largest).sum(dtype=float)) for a in arrays))
 
 
 def _set_gradient(p: Tensor, array: Any) -> None:
@@ -315,7 +315,7 @@ def _set_gradient(p: Tensor, array: Any) -> None:
     array.setflags(write=True)
 
 
-# -- what is given -----------------------------------------------------------------------------------
+# -- what is given ---------------------------------------------------------------------------------
 
 
 def _tensors(parameters: Iterable[Tensor]) -> list[Tensor]:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from .errors import GradientError
-from .fold import Circuit, fold
+from .circuit import Circuit
+from .fold import fold
 from .mode import mode
 from .recorder import Recorder, Step
 from .reverse import flow, seed

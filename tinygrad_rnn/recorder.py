@@ -15,6 +15,7 @@ from . import naming
 from .modules import Module
 from .naming import Site
 from .operation import Operation
+from .sites import instruction_at
 from .tensor import Node, Tensor
 
 
@@ -186,10 +187,13 @@ class Recorder:
         return known
 
     def _site(self, caller: Site | None, frame: FrameType) -> Site:
-        key = id(caller), id(frame.f_code), frame.f_lasti
+        code = frame.f_code
+        key = id(caller), id(code), frame.f_lasti
         site = self._sites.get(key)
         if site is None:
-            site = self._sites[key] = Site(caller, frame.f_code, frame.f_lasti)
+            start = instruction_at(code, frame.f_lasti)
+            site = self._sites.setdefault((id(caller), id(code), start), Site(caller, code, start))
+            self._sites[key] = site
         return site
 
     def _entered(self, frame: FrameType, site: Site | None, outer: _Call) -> _Call:

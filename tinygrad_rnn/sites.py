@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import linecache
 import os
 import sys
@@ -43,6 +44,15 @@ def place(code: CodeType, instruction: int) -> Place:
     line = line or code.co_firstlineno
     # Python started with -X no_debug_ranges keeps lines but no columns: then the whole line is meant.
     return Place(code.co_filename, code.co_qualname, line, end_line or line, column or 0, end_column or sys.maxsize)
+
+
+def instruction_at(code: CodeType, offset: int) -> int:
+    """Where the instruction begins that `offset` lies in.
+
+    A running frame's offset may point into the inline cache behind an instruction, and does so or not from one visit
+    to the next, as the interpreter specialises what runs often.
+    """
+    return max(i.offset for i in dis.get_instructions(code) if i.offset <= offset)
 
 
 def is_engine(code: CodeType) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tinygrad_rnn.fold import Circuit, Component, Wire
+import numpy as np
+
+from tinygrad_rnn.circuit import Circuit, Component, Wire
 
 PRODUCTS = ("matmul", "multiply", "einsum")
 """Operations through which a parameter weights what passes: the parameter labels the arrow."""
@@ -79,7 +81,7 @@ class Variables:
                 if id(wire.source) in self._weights or _is_own_past(component, wire):
                     continue
                 passed = self._passed(component, wire)
-                zero = all(c.kind == "constant" and not c.visits[0].value.any() for c in wire.initial)
+                zero = all(w.source.kind == "constant" and not np.any(w.source.visits[0].value) for w in wire.initial)
                 if id(wire.source) in is_shown:
                     found.append(_Route(wire.source, passed, wire.delay, zero))
                 else:
@@ -111,7 +113,7 @@ def _shown(circuit: Circuit, weights: dict[int, tuple[str, ...]]) -> list[Compon
     delayed = {id(w.source) for c in circuit.components for w in c.wires if w.delay}
     outputs = {id(c) for c in circuit.outputs}
     read = {id(w.source) for c in circuit.components for w in c.wires}
-    initial = {id(c) for component in circuit.components for w in component.wires for c in w.initial}
+    initial = {id(w.source) for c in circuit.components for wire in c.wires for w in wire.initial}
     return [
         c
         for c in circuit.components

@@ -1,0 +1,66 @@
+"""Imports run downward only, and the base install is NumPy and graphviz."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXTRAS = {"matplotlib", "tqdm", "jinja2", "latex2mathml", "pygraphviz"}
+
+
+def _imports(path, top_level_only=False):
+    """The top-level packages that a file imports, absolutely."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+    return found - set(sys.stdlib_module_names)
+
+
+def _files(folder):
+    return [path for path in (ROOT / folder).rglob("*.py")]
+
+
+@pytest.mark.parametrize(
+    ("folder", "known"),
+    [
+        ("tinygrad_rnn", {"tinygrad_rnn", "numpy"}),
+        ("zoo", {"zoo", "tinygrad_rnn", "numpy", "tqdm"}),
+        ("viz", {"viz", "zoo", "tinygrad_rnn", "numpy", "graphviz"} | EXTRAS),
+    ],
+)
+def test_a_package_imports_only_what_lies_below_it(folder, known):
+    assert {str(p): strange for p in _files(folder) if (strange := _imports(p) - known)} == {}
+
+
+def test_in_viz_only_the_gallery_knows_the_zoo():
+    assert [p for p in _files("viz") if "zoo" in _imports(p) and "gallery" not in p.parts] == []
+
+
+def test_the_extras_are_imported_where_they_are_used_and_not_before():
+    early = {str(p): found for p in _files("viz") + _files("zoo") if (found := _imports(p, True) & EXTRAS)}
+    assert early == {}
+
+
+def test_the_packages_import_without_the_extras():
+    code = f"""
+import sys
+for name in {sorted(EXTRAS)!r}: sys.modules[name] = None
+import tinygrad_rnn, zoo.pattern_1, zoo.training, viz
+assert not {{"zoo", "viz"}} & set(sys.argv)
+print(sorted(m for m in sys.modules if m.partition(".")[0] in {sorted(EXTRAS)!r} and sys.modules[m]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_the_engine_imports_neither_graphviz_nor_the_zoo():
+    code = "import sys, tinygrad_rnn; print([m for m in ('graphviz', 'zoo', 'viz') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"

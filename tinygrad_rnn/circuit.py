@@ -1,0 +1,147 @@
+"""A circuit: what is written, as opposed to what ran. And how it unfolds into a run again.
+
+A circuit is the program's source, an unfolded graph is its execution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .operation import Operation
+from .recorder import Step
+
+
+class FoldError(ValueError):
+    """The run has no circuit that is certain; the message says which step stands in the way, and where."""
+
+
+@dataclass(eq=False, slots=True)
+class Component:
+    """What stands once in the code and happened `len(visits)` times.
+
+    kind      "operation", "input", "parameter" or "constant"
+    visits    the steps of the run, in order of time: of a loop that runs backward, the last visit comes first
+    wires     where its inputs come from
+    loop      the number of the loop it is in; None if it happened once
+    backward  whether its loop ran from the last time to the first
+    reads     for a sequence, visit t of which is element t + reads of an array: that offset; otherwise None
+    """
+
+    kind: str
+    visits: list[Step]
+    wires: list[Wire] = field(default_factory=list)
+    loop: int | None = None
+    backward: bool = False
+    reads: int | None = None
+
+    @property
+    def operation(self) -> Operation | None:
+        return self.visits[0].operation
+
+    @property
+    def name(self) -> str | None:
+        return self.visits[0].name
+
+    @property
+    def module(self) -> str:
+        return self.visits[0].module
+
+    @property
+    def label(self) -> str:
+        return self.visits[0].label
+
+    @property
+    def repeats(self) -> bool:
+        return len(self.visits) > 1
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether visit t is element t of an array, for t that counts the steps."""
+        return self.reads is not None
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether it is a running sum over time, as in ``L = L + …``: then its past is no recurrence."""
+        return (
+            self.operation is not None
+            and self.operation.name == "add"
+            and any(wire.source is self and abs(wire.delay) == 1 for wire in self.wires)
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.label}{f' ×{len(self.visits)}' if self.repeats else ''}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Where the values of an input come from.
+
+    source   the component that gives them
+    delay    how many steps ago; less than 0: that many steps ahead, in a loop that runs backward
+    initial  what is there instead where the loop has not got that far: from the end it starts at
+    reach    "step": the source at the same time, less the delay; "once": it happened once and serves all visits;
+             "first" or "last": one visit of another loop; "all": every visit of another loop, each an input
+    others   further sources that now and then take the first one's place, over wires of their own: a switch
+    choices  for each time which of them it was, 0 for the first
+    """
+
+    source: Component
+    delay: int = 0
+    initial: tuple[Wire, ...] = ()
+    reach: str = "step"
+    others: tuple[Wire, ...] = ()
+    choices: tuple[int, ...] = ()
+
+
+Place = tuple[int, int]
+"""(number of the component, time): a step of an unfolded circuit."""
+
+
+class Circuit:
+    """The components of a run, in the order in which they first happened, and which of them are the outputs.
+
+    lengths  how often each loop ran
+    """
+
+    def __init__(self, components: list[Component], outputs: list[Component], lengths: list[int]):
+        self.components = components
+        self.outputs = outputs
+        self.lengths = lengths
+        self._number = {id(c): i for i, c in enumerate(components)}
+
+    @property
+    def length(self) -> int:
+        """How often the longest loop ran: T. 1 where there is none."""
+        return max(self.lengths, default=1)
+
+    def unfold(self, T: int | Sequence[int] | None = None) -> dict[Place, tuple[Place, ...]]:
+        """The graph of a run of T steps: for each step its inputs.
+
+        T: the length of every loop, or one for each loop; None: the recorded ones. Raises FoldError where a switch's
+        choices would have to be known at other lengths than the recorded.
+        """
+        lengths = self.lengths if T is None else [T] * len(self.lengths) if isinstance(T, int) else list(T)
+        return {
+            (i, t): tuple(place for wire in component.wires for place in self._inputs(wire, t, lengths))
+            for i, component in enumerate(self.components)
+            for t in range(1 if component.loop is None else lengths[component.loop])
+        }
+
+    def _inputs(self, wire: Wire, t: int, lengths: Sequence[int]) -> list[Place]:
+        if wire.others:
+            if list(lengths) != self.lengths:
+                raise FoldError(f"{wire.source!r}: which way a switch stands is known for the recorded length only")
+            wire = (wire, *wire.others)[wire.choices[t]]
+        number = self._number[id(wire.source)]
+        if wire.reach == "once":
+            return [(number, 0)]
+        assert wire.source.loop is not None
+        T = lengths[wire.source.loop]
+        if wire.reach == "all":
+            return [(number, s) for s in range(T)]
+        if wire.reach in ("first", "last"):
+            return [(number, 0 if wire.reach == "first" else T - 1)]
+        if 0 <= t - wire.delay < T:
+            return [(number, t - wire.delay)]
+        return self._inputs(wire.initial[t if wire.delay > 0 else T - 1 - t], t, lengths)

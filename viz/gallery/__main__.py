@@ -1,0 +1,56 @@
+"""The command line: `python -m viz.gallery [--quick] [--out FOLDER] [--steps N]`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tinygrad_rnn.checkpoints import CheckpointError
+from viz.gallery import build
+from viz.render import RendererMissing, RenderError
+
+PROGRAM = "python -m viz.gallery"
+STEPS, QUICK = 10_000, 2_000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build the gallery. Returns the exit code: 0; 1, with a line on stderr, for what went wrong; 130 for Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    arguments = _parser().parse_args(argv)
+    steps = arguments.steps or (QUICK if arguments.quick else STEPS)
+    command = shlex.join([*PROGRAM.split(), *argv])
+    try:
+        built = build(arguments.out, steps=steps, command=command, show=True)
+    except KeyboardInterrupt:
+        print(f"Stopped. The build goes on with\n    {command}", file=sys.stderr)
+        return 130
+    except (ImportError, OSError, ValueError, FloatingPointError, CheckpointError, RendererMissing, RenderError) as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    print(f"{built.page}: pattern I reaches {built.nats:.3f} nats per character")
+    if built.nats >= built.baselines["bigram"]:
+        print(f"{PROGRAM}: that does not beat the bigram's {built.baselines['bigram']:.3f}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Train, record and draw; write a page to read.")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--quick", action="store_true", help=f"train for {QUICK} updates, about a minute")
+    length.add_argument("--steps", type=_whole, metavar="N", help=f"train for N updates ({STEPS}, some minutes)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", default=Path("build", "gallery"), help="(%(default)s)")
+    return parser
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 up, not {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
