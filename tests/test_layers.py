@@ -25,7 +25,7 @@ def _imports(path, top_level_only=False):
 
 
 def _files(folder):
-    return [path for path in (ROOT / folder).rglob("*.py")]
+    return list((ROOT / folder).rglob("*.py"))
 
 
 @pytest.mark.parametrize(

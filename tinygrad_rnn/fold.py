@@ -270,7 +270,7 @@ def _loops(components: list[Component]) -> list[int]:
                 if one.reach == "step" and c.repeats:
                     joined[id(c)].append(one.source)
                     joined[id(one.source)].append(c)
-    lengths = []
+    lengths: list[int] = []
     for c in components:
         if c.repeats and c.loop is None:
             c.loop = len(lengths)

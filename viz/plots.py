@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 Points = Sequence[tuple[float, float]]
 
 CURVES = {"light": "#1a5fb4", "dark": "#78aeed"}
-SIZE = 7.2, 4.2  # inches
-FRAME = 0.085, 0.12, 0.735, 0.86  # left, bottom, width and height of the axes, as shares of the picture
-LETTERS = 11.0  # points, of which an inch has 72
+SIZE = 5.4, 3.7  # inches
+FRAME = 0.1, 0.125, 0.68, 0.855  # left, bottom, width and height of the axes, as shares of the picture
+LETTERS = 10.0  # points, of which an inch has 72
 
 
 def loss_curve(
@@ -51,7 +51,7 @@ def loss_curve(
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "tinygrad_rnn", "font.size": LETTERS}):
         figure = Figure(SIZE, facecolor="none")
         axes = figure.add_axes(FRAME, facecolor="none")
-        axes.plot(*_columns(training), color=faint, linewidth=0.8, alpha=0.75, label="training batches")
+        axes.plot(*_columns(training), color=faint, linewidth=1.1, label="training")
         axes.plot(*_columns(validation), color=curve, linewidth=2.2, label="validation")
         for loss in lines.values():
             axes.axhline(loss, color=faint, linewidth=0.9, linestyle=(0, (5, 4)), zorder=1)

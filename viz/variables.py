@@ -7,7 +7,7 @@ Operations without a name are folded into the arrows. An arrow carries the param
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,73 +19,99 @@ PRODUCTS = ("matmul", "multiply", "einsum")
 
 @dataclass(frozen=True, eq=False)
 class Variable:
-    """Something with a name. `row` is its place from bottom to top; `repeats`: it exists at every step."""
+    """Something with a name. `row` is its place from bottom to top, `loop` the loop it is in, if any.
+
+    shift  for an element of a sequence: how far ahead of the step it is, as 1 in x⁽ᵗ⁺¹⁾
+    """
 
     component: Component
     name: str
     kind: str
     row: int
-    repeats: bool
+    shift: int
+
+    @property
+    def loop(self) -> int | None:
+        return self.component.loop
 
 
 @dataclass(frozen=True)
 class Link:
-    """`source`, `delay` steps ago, is used to compute `target`, through the parameters in `label`."""
+    """`source` is used to compute `target`, through the parameters in `label`.
+
+    delay    how many steps ago; less than 0: ahead
+    reach    which of the source's steps, as in tinygrad_rnn.circuit.Wire
+    initial  for the steps that the delay does not reach: a variable that begins instead, over a link of its own, or None
+    times    the times at which a switch chooses this link; None: always
+    at_zero  whether the initial values are plain zeros
+    """
 
     source: Variable
     target: Variable
     label: str
     delay: int
-    starts_at_zero: bool
+    reach: str
+    initial: tuple[tuple[Variable, str] | None, ...]
+    times: tuple[int, ...] | None
+    at_zero: bool
 
 
 @dataclass(frozen=True)
 class _Route:
-    """How a component's value gets to an operation: through which parameters and how many delays."""
+    """How a shown component's value gets to an operation."""
 
     source: Component
     parameters: tuple[str, ...] = ()
     delay: int = 0
-    zero: bool = True
+    reach: str = "step"
+    initial: tuple[Wire, ...] = ()
+    times: tuple[int, ...] | None = None
 
 
 class Variables:
-    """`all` variables of a circuit, from the inputs up, and the `links` between them."""
+    """`all` variables of a circuit, from the bottom row up, and the `links` between them."""
 
     def __init__(self, circuit: Circuit):
+        self.circuit = circuit
         self._weights = _weights(circuit)
         shown = _shown(circuit, self._weights)
-        routes = self._routes(circuit, shown)
-        self.length = circuit.length
-        order = _rows(circuit, shown, routes)
-        self.all = [Variable(c, _name(c), _kind(c, circuit, routes), row, c.repeats) for row, c in enumerate(order)]
-        by_component = {id(v.component): v for v in self.all}
+        routes = self._routes(circuit, {id(c) for c in shown})
+        order = _rows(shown, routes)
+        self.all = [Variable(c, _name(c), _kind(c, circuit, routes), row, c.reads or 0) for row, c in enumerate(order)]
+        self._variable = {id(v.component): v for v in self.all}
         self.links = [
-            Link(by_component[id(route.source)], by_component[key], label, route.delay, route.zero)
-            for key, found in routes.items()
-            if key in by_component
-            for route, label in _merged(found)
+            self._link(route, target, label)
+            for target in self.all
+            for route, label in _merged(routes[id(target.component)])
         ]
 
-    def _routes(self, circuit: Circuit, shown: list[Component]) -> dict[int, list[_Route]]:
+    def _link(self, route: _Route, target: Variable, label: str) -> Link:
+        initial = tuple(
+            (self._variable[id(w.source)], w.reach) if id(w.source) in self._variable else None for w in route.initial
+        )
+        zero = all(w.source.kind == "constant" and not np.any(w.source.visits[0].value) for w in route.initial)
+        source = self._variable[id(route.source)]
+        return Link(source, target, label, route.delay, route.reach, initial, route.times, zero)
+
+    def _routes(self, circuit: Circuit, shown: set[int]) -> dict[int, list[_Route]]:
         """For each component, the shown components its value is computed from.
 
         Components come in the order in which they first happened, so an undelayed source has its routes already, and
         a delayed one is shown.
         """
-        is_shown = {id(c) for c in shown}
         routes: dict[int, list[_Route]] = {}
         for component in circuit.components:
             found = routes[id(component)] = []
             for wire in component.wires:
-                if id(wire.source) in self._weights or _is_own_past(component, wire):
-                    continue
-                passed = self._passed(component, wire)
-                zero = all(w.source.kind == "constant" and not np.any(w.source.visits[0].value) for w in wire.initial)
-                if id(wire.source) in is_shown:
-                    found.append(_Route(wire.source, passed, wire.delay, zero))
-                else:
-                    found += [_Route(r.source, r.parameters + passed, r.delay, r.zero) for r in routes[id(wire.source)]]
+                for i, one in enumerate((wire, *wire.others)):
+                    if id(one.source) in self._weights or _is_own_past(component, one):
+                        continue
+                    times = tuple(t for t, chosen in enumerate(wire.choices) if chosen == i) if wire.others else None
+                    passed = self._passed(component, wire)
+                    if id(one.source) in shown:
+                        found.append(_Route(one.source, passed, one.delay, one.reach, one.initial, times))
+                    else:
+                        found += [_beyond(route, one, passed, times) for route in routes[id(one.source)]]
         return routes
 
     def _passed(self, component: Component, through: Wire) -> tuple[str, ...]:
@@ -94,6 +120,12 @@ class Variables:
             return ()
         others = [wire.source for wire in component.wires if wire is not through]
         return tuple(name for c in others for name in self._weights.get(id(c), ()))
+
+
+def _beyond(route: _Route, wire: Wire, passed: tuple[str, ...], times: tuple[int, ...] | None) -> _Route:
+    """A route that goes on over one more wire."""
+    reach = wire.reach if wire.reach in ("first", "last", "all") and route.reach == "step" else route.reach
+    return replace(route, parameters=route.parameters + passed, reach=reach, times=times or route.times)
 
 
 def _weights(circuit: Circuit) -> dict[int, tuple[str, ...]]:
@@ -109,18 +141,18 @@ def _weights(circuit: Circuit) -> dict[int, tuple[str, ...]]:
 
 def _shown(circuit: Circuit, weights: dict[int, tuple[str, ...]]) -> list[Component]:
     """Inputs, elements of sequences, what has a name, what is delayed, and the outputs."""
-    sequences = {id(c.wires[0].source) for c in circuit.components if c.is_sequence}
-    delayed = {id(w.source) for c in circuit.components for w in c.wires if w.delay}
+    wires = [one for c in circuit.components for wire in c.wires for one in (wire, *wire.others)]
+    whole = {id(c.wires[0].source) for c in circuit.components if c.is_sequence}
+    delayed = {id(wire.source) for wire in wires if wire.delay}
+    read = {id(wire.source) for wire in wires}
+    only_initial = {id(w.source) for wire in wires for w in wire.initial} - read
     outputs = {id(c) for c in circuit.outputs}
-    read = {id(w.source) for c in circuit.components for w in c.wires}
-    initial = {id(w.source) for c in circuit.components for wire in c.wires for w in wire.initial}
     return [
         c
         for c in circuit.components
-        if id(c) not in weights
-        and id(c) not in sequences
-        and (id(c) not in initial or id(c) in read)
-        and (c.kind == "input" or c.name or c.is_sequence or id(c) in delayed or id(c) in outputs)
+        if id(c) not in weights | {key: () for key in only_initial}
+        and not (c.kind == "input" and id(c) in whole)
+        and (c.kind == "input" or c.name or c.is_sequence or id(c) in delayed | outputs)
     ]
 
 
@@ -140,36 +172,34 @@ def _kind(component: Component, circuit: Circuit, routes: dict[int, list[_Route]
     losses = {id(c) for c in circuit.outputs if c.visits[0].shape == ()}
     if component.kind == "input" or component.is_sequence:
         users = [key for key, found in routes.items() if any(r.source is component for r in found)]
-        shown_users = [key for key in users if key in losses]
-        return "target" if shown_users and len(users) <= 2 * len(shown_users) else "input"
+        of_losses = [key for key in users if key in losses]
+        return "target" if of_losses and len(users) <= 2 * len(of_losses) else "input"
     return "loss" if id(component) in losses else "variable"
 
 
-def _rows(circuit: Circuit, shown: list[Component], routes: dict[int, list[_Route]]) -> list[Component]:
+def _rows(shown: list[Component], routes: dict[int, list[_Route]]) -> list[Component]:
     """From bottom to top, each above what it is computed from; an input next to what uses it.
 
     An input stands below its first user if nothing else does, otherwise above it, as a target stands above its loss.
     """
     inner = [c for c in shown if c.kind != "input" and not c.is_sequence]
-    rows: list[Component] = []
+    inside = {id(c) for c in inner}
+    rows: dict[int, Component] = {}
     for component in inner:
-        own_inputs = [r.source for r in routes[id(component)] if not any(r.source is c for c in [*inner, *rows])]
-        below, above = (own_inputs, []) if _starts(component, inner, routes) else ([], own_inputs)
-        rows += [*below, component, *above]
-    return rows + [c for c in shown if not any(c is row for row in rows)]
-
-
-def _starts(component: Component, inner: list[Component], routes: dict[int, list[_Route]]) -> bool:
-    """Whether nothing else of the same step leads to it."""
-    return not any(any(r.source is c for c in inner) and not r.delay for r in routes[id(component)])
+        sources = [r.source for r in routes[id(component)]]
+        inputs = [c for c in sources if id(c) not in inside and id(c) not in rows]
+        starts = not any(id(r.source) in inside and not r.delay for r in routes[id(component)])
+        placed = [*inputs, component] if starts else [component, *inputs]
+        rows |= {id(c): c for c in placed}
+    return [*rows.values(), *(c for c in shown if id(c) not in rows)]
 
 
 def _merged(found: Iterable[_Route]) -> list[tuple[_Route, str]]:
     """One arrow for all routes from the same variable over the same distance."""
-    labels: dict[tuple[int, int], list[str]] = {}
-    first: dict[tuple[int, int], _Route] = {}
+    labels: dict[tuple, dict[str, None]] = {}
+    first: dict[tuple, _Route] = {}
     for route in found:
-        key = id(route.source), route.delay
+        key = id(route.source), route.delay, route.reach, route.times
         first.setdefault(key, route)
-        labels.setdefault(key, []).extend(p for p in route.parameters if p not in labels.get(key, ()))
+        labels.setdefault(key, {}).update(dict.fromkeys(route.parameters))
     return [(first[key], ", ".join(labels[key])) for key in first]
