@@ -25,30 +25,43 @@ class AnomalyError(ArithmeticError):
     """Raised under `detect_anomaly()`: the operation that made the first NaN or infinity."""
 
 
+def complaint(kind: type[Exception], message: str) -> Exception:
+    """An error that also names the user's expression and its place."""
+    return kind(f"{message}   {here()}".rstrip())
+
+
+_KINDS = (TypeError, IndexError, ZeroDivisionError, OverflowError, FloatingPointError, MemoryError, RuntimeWarning)
+
+
 def operation_error(error: Exception, operation: Operation, inputs: Sequence[Any], attributes: dict) -> Exception:
     """NumPy's complaint about one operation, as an error a user can act on."""
-    kind: type[Exception] = type(error)
-    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):  # AxisError is a ValueError too
+    kind: type[Exception] = next((k for k in _KINDS if isinstance(error, k)), RuntimeError)
+    if isinstance(error, ValueError):  # NumPy's AxisError is both
         kind = ShapeError
-    elif kind not in (TypeError, IndexError, ZeroDivisionError, OverflowError, MemoryError):
-        kind = TypeError if isinstance(error, TypeError) else RuntimeError
-    message = f"{operation.name}: {_written(operation, inputs, attributes)}: {_reason(error, operation, inputs)}"
-    place = here()
-    return kind(f"{message}   {place}" if place else message)
+    reason = _reason(error, operation, inputs)
+    return complaint(kind, f"{operation.name}: {_written(operation, inputs, attributes)}: {reason}")
 
 
 def _written(operation: Operation, inputs: Sequence[Any], attributes: dict) -> str:
     """The call with shapes in place of values: ``(32, 5) @ (4, 8)`` or ``sum((3, 4), axis=2)``."""
-    shapes = [str(np.shape(x)) if isinstance(x, np.ndarray) or hasattr(x, "requires_grad") else repr(x) for x in inputs]
-    if len(shapes) == 2 and not operation.glyph.isidentifier():
+    shapes = [_shape(x) for x in inputs]
+    if len(shapes) == 2 and not attributes and not operation.glyph.isidentifier():
         return f"{shapes[0]} {operation.glyph} {shapes[1]}"
-    return f"{operation.name}({', '.join(shapes + [f'{k}={v!r}' for k, v in attributes.items()])})"
+    return f"{operation.name}({', '.join(shapes + [f'{k}={_shape(v)}' for k, v in attributes.items()])})"
+
+
+def _shape(x: Any) -> str:
+    """The shape of an array or tensor, also inside a tuple; anything else as it is."""
+    if isinstance(x, np.ndarray) or hasattr(x, "requires_grad"):
+        return str(x.shape)
+    if type(x) is tuple and any(isinstance(part, np.ndarray) for part in x):
+        return f"({', '.join(_shape(part) for part in x)}{',' * (len(x) == 1)})"
+    return repr(x)
 
 
 def _reason(error: Exception, operation: Operation, inputs: Sequence[Any]) -> str:
-    shapes = [np.shape(x) for x in inputs if not isinstance(x, (str, dict))]
-    if operation.name == "matmul" and len(shapes) == 2 and all(shapes):
-        inner, outer = shapes[0][-1], shapes[1][-2 if len(shapes[1]) > 1 else -1]
-        if inner != outer:
-            return f"{inner} ≠ {outer}"
+    if operation.name == "matmul" and len(inputs) == 2:
+        a, b = (np.shape(x) for x in inputs)
+        if a and b and a[-1] != b[-2:][0]:
+            return f"{a[-1]} ≠ {b[-2:][0]}"
     return " ".join(str(error).split())

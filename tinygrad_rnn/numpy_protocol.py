@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import operations
+from .errors import complaint
 from .operation import Operation
-from .sites import here
 
 
 def ufunc(function: np.ufunc, method: str, inputs: Sequence[Any], kwargs: dict) -> Any:
@@ -23,46 +23,55 @@ def ufunc(function: np.ufunc, method: str, inputs: Sequence[Any], kwargs: dict) 
     if entry is None or method != "__call__" or kwargs:
         how = function.__name__ + (f".{method}" if method != "__call__" else "")
         options = f" with {', '.join(kwargs)}=" if kwargs else ""
-        raise TypeError(f"np.{how}{options} has no rule for tensors: use t.detach().data for the array   {here()}")
+        raise _no_rule(f"np.{how}{options}")
     return entry(*inputs)
 
 
 def function(function: Callable, args: tuple, kwargs: dict) -> Any:
     """Tensor.__array_function__"""
+    name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
     entry = _TABLE.get(function)
     if entry is None:
-        name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
-        raise TypeError(f"{name} has no rule for tensors: use t.detach().data for the array   {here()}")
-    inputs = _number_of_inputs(entry)
+        raise _no_rule(name)
+    inputs, options = _signature(entry)
     if len(args) > inputs:  # what NumPy takes by position goes by NumPy's name for it
         named = list(inspect.signature(function).bind(*args).arguments.items())
         args, kwargs = args[:inputs], dict(named[inputs:]) | kwargs
-    given = {_RENAMED.get(name, name): value for name, value in kwargs.items() if value is not None}
-    return entry(*args, **given)
+    given = {_RENAMED.get(option, option): value for option, value in kwargs.items()}
+    unknown = [f"{option}=" for option, value in given.items() if option not in options and value is not None]
+    if unknown:
+        raise _no_rule(f"{name} with {', '.join(unknown)}")
+    return entry(*args, **{option: value for option, value in given.items() if option in options})
 
 
 _RENAMED = {"a_min": "min", "a_max": "max"}
 
 
-def _number_of_inputs(entry: Callable) -> int:
+def _signature(entry: Callable) -> tuple[int, list[str]]:
+    """How many inputs a rule takes, and the names of all its arguments."""
     if isinstance(entry, Operation):
-        return entry.arity
-    parameters = inspect.signature(entry).parameters.values()
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return 1000
-    return sum(p.default is p.empty for p in parameters)
+        return entry.arity, list(entry.defaults)
+    parameters = inspect.signature(entry).parameters
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
+        return 1000, []
+    return sum(p.default is p.empty for p in parameters.values()), list(parameters)
+
+
+def _no_rule(what: str) -> Exception:
+    return complaint(TypeError, f"{what} has no rule for tensors: use t.detach().data for the array")
 
 
 def _euclidean(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    if ord not in (None, 2):
-        raise TypeError(f"np.linalg.norm of order {ord} has no rule for tensors, only the Euclidean norm   {here()}")
+    vectors = isinstance(axis, int) or (axis is None and np.ndim(x) == 1)
+    if not (ord is None or (vectors and ord == 2) or (not vectors and ord == "fro")):  # 2 is a matrix's spectral norm
+        raise _no_rule(f"np.linalg.norm with ord={ord!r}")
     return operations.norm(x, axis=axis, keepdims=keepdims)
 
 
 _TABLE: dict[Callable, Callable] = {
     np.shape: lambda t: t.shape,
     np.ndim: lambda t: t.ndim,
-    np.size: lambda t: t.size,
+    np.size: lambda t, axis=None: t.size if axis is None else t.shape[axis],
     np.linalg.norm: _euclidean,
 }
 for _name in operations.__all__:

@@ -89,7 +89,7 @@ class Operation:
                 values.append(x.data)
                 nodes.append(node)
             else:
-                values.append(x)
+                values.append(np.asarray(x) if isinstance(x, (list, tuple)) else x)
                 nodes.append(None)
         try:
             array = self.forward(*values, **attributes)
@@ -101,6 +101,8 @@ class Operation:
             array = _plain_array(array, self)
         elif array is values[0]:
             array = array.view()
+        if array.dtype.kind == "c":
+            raise TypeError(f"{self.name}: complex numbers are not supported   {here()}")
         mode = current_mode()
         node = None
         if needed and self.differentiable and mode.gradients:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import GradientError
 from .circuit import Circuit
+from .errors import GradientError
 from .fold import fold
 from .mode import mode
 from .recorder import Recorder, Step

@@ -13,7 +13,7 @@ recursion, so a chain may be as long as memory allows.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any
 
@@ -30,13 +30,13 @@ from .tensor import Node, Tensor
 def backward(output: Tensor, gradient: Any = None, create_graph: bool = False) -> None:
     """Add the gradient of `output` to `.grad` of its leaves, and of results that retain theirs."""
     start = seed(output, gradient)
-    with _running(create_graph):
-        for node, g in flow(output, start, None, create_graph):
+    with _running(create_graph) as watch:
+        for node, g in flow(output, start, None, create_graph, watch=watch):
             tensor = node.tensor() if node.tensor is not None else None
             if tensor is not None:
                 if tensor.grad is not None:
                     g = tensor.grad + g if create_graph else tensor.grad.data + g
-                tensor.grad = g if create_graph else _fresh(g)
+                tensor.grad = Tensor.result(g.data, g.node) if create_graph else _fresh(g)
 
 
 def gradients(
@@ -49,10 +49,10 @@ def gradients(
     start = seed(output, gradient)
     wanted = {id(node): i for i, node in enumerate(nodes)}
     found: list[Any] = [None] * len(nodes)
-    with _running(create_graph):
-        for node, g in flow(output, start, wanted, create_graph, partial):
+    with _running(create_graph) as watch:
+        for node, g in flow(output, start, wanted, create_graph, partial, watch):
             if id(node) in wanted:
-                found[wanted[id(node)]] = g if create_graph else _fresh(g)
+                found[wanted[id(node)]] = Tensor.result(g.data, g.node) if create_graph else _fresh(g)
     return [found[wanted[id(node)]] for node in nodes]
 
 
@@ -64,34 +64,51 @@ def seed(output: Tensor, gradient: Any) -> Any:
         if output.size != 1 and not output.is_leaf:
             raise GradientError(f"backward from shape {output.shape} needs a gradient of that shape, or sum() first")
         return np.ones(output.shape, output.dtype)
-    if not isinstance(gradient, Tensor):
-        gradient = np.asarray(gradient, output.dtype)
+    gradient = _given(gradient, output.dtype)
     if gradient.shape != output.shape:
         raise ShapeError(f"backward: gradient of shape {gradient.shape} for a tensor of shape {output.shape}")
     return gradient
 
 
-def _running(create_graph: bool) -> AbstractContextManager:
-    """Rules run on tensors only where their results are to be differentiated or recorded.
+def _given(gradient: Any, dtype: np.dtype) -> Any:
+    """A gradient from outside, in an array of our own, in the dtype of what it belongs to."""
+    if not isinstance(gradient, Tensor):
+        return np.array(gradient, dtype)
+    return gradient if gradient.dtype == dtype else gradient.astype(dtype)
 
-    An infinite slope (√ at 0) is no news here: the forward pass is where NumPy warns.
+
+@contextmanager
+def _running(create_graph: bool) -> Iterator[bool]:
+    """Gradients are followed where they are to be differentiated again. Yields whether to watch for NaN.
+
+    An infinite slope (√ at 0) is no news here: the forward pass is where NumPy warns. And what a rule computes
+    on the way is not watched, only the gradient it gives.
     """
-    return mode(gradients=True) if create_graph else np.errstate(all="ignore")
+    watch = current_mode().anomaly
+    with np.errstate(all="ignore"), mode(gradients=create_graph, anomaly=False):
+        yield watch
 
 
 def flow(
-    output: Tensor, start: Any, wanted: Collection[int] | None, on_tensors: bool, partial: bool = False
+    output: Tensor,
+    start: Any,
+    wanted: Collection[int] | None,
+    on_tensors: bool,
+    partial: bool = False,
+    watch: bool = False,
 ) -> Iterator[tuple[Node, Any]]:
     """Yield each node with its complete gradient, latest first.
 
-    wanted: ids of the nodes to reach; paths that lead to none of them are left out. None: all leaves.
+    wanted      ids of the nodes to reach; paths that lead to none of them are left out. None: all leaves
+    on_tensors  run the rules on tensors, so that the gradients can be differentiated or recorded themselves
+    watch       raise AnomalyError at the first gradient that is NaN or infinite
     """
     assert output.node is not None
     ends = wanted if partial and wanted else ()
     nodes, reached = ancestors(output.node, ends)
     if wanted is not None:
         reached = _leading_to(wanted, nodes)
-    watch, recorder = current_mode().anomaly, current_mode().recorder
+    recorder = current_mode().recorder
     total: dict[int, Any] = {id(output.node): _as(start, on_tensors)}
     owned: set[int] = set()  # gradients that alias nothing else, so that more may be added in place
     for y in nodes:
@@ -233,7 +250,7 @@ def _hooked(node: Node, g: Any, on_tensors: bool) -> Any:
     for hook in list(node.hooks or ()):
         replaced = hook(g if on_tensors else _fresh(g))
         if replaced is not None:
-            g = _as(replaced if isinstance(replaced, Tensor) else np.asarray(replaced), on_tensors)
+            g = _as(_given(replaced, node.dtype), on_tensors)
             if g.shape != node.shape:
                 raise ShapeError(f"a hook gave a gradient of shape {g.shape} for a tensor of shape {node.shape}")
     return g
@@ -242,8 +259,8 @@ def _hooked(node: Node, g: Any, on_tensors: bool) -> Any:
 def _check_finite(d: Any, y: Node) -> None:
     found = not_finite(_as(as_array(d), on_tensors=False))
     if found:
-        assert y.operation is not None and y.made_at is not None
-        raise AnomalyError(f"the derivative of {y.operation.name} made {found}   {y.made_at[0]}")
+        assert y.operation is not None
+        raise AnomalyError(f"the derivative of {y.operation.name} made {found}   {y.made_at[0] if y.made_at else ''}")
 
 
 def _check_unchanged(y: Node) -> None:

@@ -179,9 +179,10 @@ class Tensor:
         return format(self.item(), spec) if self.ndim == 0 else format(str(self), spec)
 
     def __repr__(self) -> str:
-        values = np.array2string(self.data, precision=4, separator=", ", prefix="Tensor(", threshold=60)
+        kind = type(self).__name__
+        values = np.array2string(self.data, precision=4, separator=", ", prefix=f"{kind}(", threshold=60)
         dtype = "" if self.dtype == np.float64 else f", {self.dtype}"
-        return f"Tensor({values}{dtype}{', requires_grad=True' if self.requires_grad else ''})"
+        return f"{kind}({values}{dtype}{', requires_grad=True' if self.requires_grad else ''})"
 
     # -- the graph ---------------------------------------------------------------------------------
 
@@ -242,7 +243,8 @@ class Tensor:
     def __reduce__(self) -> Any:
         if not self.is_leaf:
             raise TypeError("only a leaf can be copied or pickled: use tensor.detach() for the values alone")
-        return _restore, (type(self), np.array(self.data), self.requires_grad, self.grad, self.name)
+        writeable = self.data.flags.writeable  # as a gradient's are
+        return _restore, (type(self), np.array(self.data), self.requires_grad, self.grad, self.name, writeable)
 
     # -- arithmetic --------------------------------------------------------------------------------
 
@@ -390,10 +392,11 @@ class Tensor:
         return ops.astype(self, dtype)
 
 
-def _restore(kind: type[Tensor], array: np.ndarray, requires_grad: bool, grad: Any, name: str | None) -> Tensor:
+def _restore(kind: Any, array: np.ndarray, requires_grad: bool, grad: Any, name: str | None, writeable: bool) -> Tensor:
     tensor = kind.__new__(kind)
     Tensor.__init__(tensor, array, requires_grad, name=name)
     tensor.grad = grad
+    tensor.data.flags.writeable = writeable
     return tensor
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from .errors import GradientError, ShapeError
+from .errors import GradientError, ShapeError, complaint
 from .mode import current_mode, mode
 from .operation import operation
 from .operations import astype, concatenate, multiply, positive, reshape, stack
 from .operations import sum as total
-from .reverse import ancestors, gradients
+from .reverse import gradients
+from .structure import flatten, rebuild
 from .tensor import Node, Tensor, next_number
 
 Argnums = int | tuple[int, ...]
@@ -30,10 +31,12 @@ def value_and_grad(function: Callable[..., Tensor], argnums: Argnums = 0) -> Cal
     """
 
     def run(*args: Any) -> tuple[Tensor, Any]:
-        value, pullback = _linearised(function, args, argnums)
+        value, pullback, _ = _linearised(function, args, argnums)
         if value.size != 1:
-            raise GradientError(f"grad: the function must return one number, not shape {value.shape}: see jacobian")
-        return _outside(value), pullback(np.ones(value.shape, value.dtype))
+            raise complaint(
+                GradientError, f"grad: the function must return one number, not shape {value.shape}: see jacobian"
+            )
+        return value, pullback(np.ones(value.shape, value.dtype))
 
     return run
 
@@ -45,33 +48,33 @@ def grad(function: Callable[..., Tensor], argnums: Argnums = 0) -> Callable[...,
 
 def vjp(function: Callable[..., Tensor], *args: Any) -> tuple[Tensor, Callable[[Any], tuple[Tensor, ...]]]:
     """(value, pullback): pullback(u), u of the value's shape, is uᵀJ for each argument, as a tuple."""
-    value, pullback = _linearised(function, args, tuple(range(len(args))))
-    return _outside(value), pullback
+    value, pullback, _ = _linearised(function, args, tuple(range(len(args))))
+    return value, pullback
 
 
 def jvp(function: Callable[..., Tensor], args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tensor, Tensor]:
     """(value, J v): how the value changes as the arguments move along `tangents`.
 
-    uᵀJ is linear in u, so its derivative with respect to u, along v, is J v.
+    uᵀJ is linear in u, so its derivative with respect to u, along v, is J v, at any u.
     """
     if len(args) != len(tangents):
-        raise ValueError(f"jvp: {len(args)} arguments need as many tangents, not {len(tangents)}")
-    value, pullback = _linearised(function, tuple(args), tuple(range(len(args))), differentiable=True)
-    u = Tensor(np.zeros(value.shape, value.dtype), requires_grad=True)
+        raise complaint(ValueError, f"jvp: {len(args)} arguments need as many tangents, not {len(tangents)}")
+    value, pullback, followed = _linearised(function, tuple(args), tuple(range(len(args))))
+    followed = followed or (
+        current_mode().gradients and any(isinstance(v, Tensor) and v.requires_grad for v in tangents)
+    )
+    u = Tensor(np.ones(value.shape, value.dtype), requires_grad=True)
     with mode(gradients=True):
         pulled = pullback(u)
         dot = Tensor(0.0)
         for x, v in zip(pulled, tangents, strict=True):
             v = v if isinstance(v, Tensor) else np.asarray(v, x.dtype)
             if v.shape != x.shape:
-                raise ShapeError(f"jvp: tangent of shape {v.shape} for an argument of shape {x.shape}")
+                raise complaint(ShapeError, f"jvp: tangent of shape {v.shape} for an argument of shape {x.shape}")
             dot = dot + total(x * v)
-        u_node = u.node
-        if not dot.requires_grad or u_node is None:
-            return _outside(value), Tensor(np.zeros(value.shape, value.dtype))
-        (pushed,) = gradients(dot, [u_node], create_graph=_differentiated_outside(dot, [u]))
-    assert pushed is not None
-    return _outside(value), pushed
+    assert u.node is not None
+    pushed = gradients(dot, [u.node], create_graph=followed)[0] if dot.requires_grad else None
+    return value, Tensor(np.zeros(value.shape, value.dtype)) if pushed is None else pushed
 
 
 def jacobian(function: Callable[..., Tensor], argnum: int = 0) -> Callable[..., Tensor]:
@@ -81,7 +84,7 @@ def jacobian(function: Callable[..., Tensor], argnum: int = 0) -> Callable[..., 
     """
 
     def run(*args: Any) -> Tensor:
-        value, pullback = _linearised(function, args, argnum)
+        value, pullback, _ = _linearised(function, args, argnum)
         directions = np.eye(value.size, dtype=value.dtype).reshape(value.size, *value.shape)
         rows = [pullback(u) for u in directions]
         if not rows:
@@ -103,29 +106,36 @@ def hvp(function: Callable[..., Tensor], x: Any, v: Any) -> Tensor:
         return total(multiply(grad(function)(x), v))
 
     if np.shape(x) != np.shape(v):
-        raise ShapeError(f"hvp: a direction of shape {np.shape(v)} for an argument of shape {np.shape(x)}")
+        raise complaint(ShapeError, f"hvp: a direction of shape {np.shape(v)} for an argument of shape {np.shape(x)}")
     return grad(slope)(x)
 
 
 def _linearised(
-    function: Callable[..., Tensor], args: tuple, argnums: Argnums, differentiable: bool = False
-) -> tuple[Tensor, Callable[[Any], Any]]:
-    """Run `function` with fresh variables at `argnums`; return its value and u ↦ uᵀJ for them."""
+    function: Callable[..., Tensor], args: tuple, argnums: Argnums
+) -> tuple[Tensor, Callable[[Any], Any], bool]:
+    """Run `function` with fresh variables at `argnums`.
+
+    Returns its value, u ↦ uᵀJ for the variables, and whether anyone outside follows the value: an outer transform,
+    or a graph that the function's other tensors belong to. If nobody does, the value is a constant.
+    """
+    start = next_number()
     chosen = (argnums,) if isinstance(argnums, int) else argnums
     variables = list(args)
     with mode(gradients=True):
         for i in chosen:
+            if not -len(args) <= i < len(args):
+                raise complaint(IndexError, f"there is no argument {i}: the function was called with {len(args)}")
             variables[i] = _variable(args[i], i)
         value = function(*variables)
     if not isinstance(value, Tensor):
-        raise GradientError(f"the function must return a tensor, not {type(value).__name__}")
+        raise complaint(GradientError, f"the function must return a tensor, not {type(value).__name__}")
     wanted = [variables[i] for i in chosen]
-    higher = differentiable or (current_mode().gradients and _differentiated_outside(value, wanted))
+    followed = current_mode().gradients and any(node.order < start for node in _sources([value], start))
 
     def pullback(u: Any) -> Any:
         if value.requires_grad:
-            follow = higher or (isinstance(u, Tensor) and u.requires_grad)
-            found = gradients(value, [node for x in wanted if (node := x.node)], u, create_graph=follow)
+            create_graph = followed or (isinstance(u, Tensor) and u.requires_grad)
+            found = gradients(value, [node for x in wanted if (node := x.node)], u, create_graph)
         else:
             found = [None] * len(wanted)
         pulled = tuple(
@@ -133,7 +143,7 @@ def _linearised(
         )
         return pulled[0] if isinstance(argnums, int) else pulled
 
-    return value, pullback
+    return (value if followed else value.detach()), pullback, followed
 
 
 def _variable(x: Any, position: int) -> Tensor:
@@ -146,52 +156,37 @@ def _variable(x: Any, position: int) -> Tensor:
         raise TypeError(f"argument {position}: {error}") from None
 
 
-def _differentiated_outside(value: Tensor, own: Sequence[Tensor]) -> bool:
-    """Whether the value depends on anything that needs a gradient besides our own variables."""
-    if any(not x.is_leaf for x in own):  # it stands for a variable of an outer transform
-        return True
-    if value.node is None:
-        return False
-    own_nodes = {id(x.node) for x in own}
-    return any(node.operation is None and id(node) not in own_nodes for node in ancestors(value.node)[0])
-
-
-def _outside(value: Tensor) -> Tensor:
-    """The value as the caller sees it: a constant where the caller has switched gradients off."""
-    return value if current_mode().gradients else value.detach()
-
-
 # -- checkpoint ------------------------------------------------------------------------------------
 
 
 def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     """function(*args), keeping only its inputs: the backward pass runs it again for what lies between.
 
-    `function` takes and returns tensors (one, or several as a tuple) and may use other tensors, parameters
-    say. A sequence of T steps in √T pieces of √T steps each needs memory for about 2√T steps instead of T
-    (Chen, Xu, Zhang & Guestrin 2016). It must compute the same both times: no randomness of its own.
+    `function` returns a tensor, or a nest of tuples, lists and dicts of tensors; it may use other tensors
+    besides its arguments, parameters say. A sequence of T steps in √T pieces of √T steps each needs memory for
+    about 2√T steps instead of T (Chen, Xu, Zhang & Guestrin 2016). It must compute the same both times: no
+    randomness of its own.
     """
     mode_now = current_mode()
     if not mode_now.gradients or mode_now.recorder is not None:  # nothing to save; a record shows the function itself
         return function(*args)
     start = next_number()
     returned = function(*args)
-    results = _as_tuple(returned)
+    results = _tensors(returned)
     if not any(r.requires_grad for r in results):
         return returned
     sources = _sources(results, start)
 
     def pullback(g: Any, create_graph: bool) -> list:
-        with mode(gradients=True):
-            again = _packed(_as_tuple(function(*args)))
-        found = gradients(again, sources, g, create_graph, partial=True)
+        with mode(gradients=True, anomaly=mode_now.anomaly):
+            again = _packed(_tensors(function(*args)))
+            found = gradients(again, sources, g, create_graph, partial=True)
         return [np.zeros(x.shape, x.dtype) if d is None else d for d, x in zip(found, sources, strict=True)]
 
     row = _packed(results).data
     node = Node(_checkpoint, {"row": row, "pullback": pullback}, sources, sources, None, row)
     pieces = iter(_unpacked(Tensor.result(row, node), results))
-    outcome = tuple(next(pieces) if r.requires_grad else r for r in results)
-    return outcome if isinstance(returned, (tuple, list)) else outcome[0]
+    return rebuild(returned, lambda r: next(pieces) if r.requires_grad else r)
 
 
 def _checkpoint_rule(g: Any, _y: Any, _sources: Any, needs: Any, row: np.ndarray, pullback: Callable) -> list:
@@ -202,17 +197,17 @@ def _checkpoint_rule(g: Any, _y: Any, _sources: Any, needs: Any, row: np.ndarray
 _checkpoint = operation("checkpoint", lambda *sources, row, pullback: row, joint=_checkpoint_rule)
 
 
-def _as_tuple(returned: Any) -> tuple[Tensor, ...]:
-    results = tuple(returned) if isinstance(returned, (tuple, list)) else (returned,)
+def _tensors(returned: Any) -> list[Tensor]:
+    results = flatten(returned)
     for r in results:
         if not isinstance(r, Tensor):
-            raise TypeError(f"checkpoint: the function must return tensors, not {type(r).__name__}")
+            raise complaint(TypeError, f"checkpoint: the function must return tensors, not {type(r).__name__}")
     return results
 
 
 def _sources(results: Sequence[Tensor], start: int) -> list[Node]:
     """What the results depend on that was there before number `start`: arguments and captured parameters."""
-    pending: list[Node] = [r.node for r in results if r.node is not None]
+    pending = list(dict.fromkeys(r.node for r in results if r.node is not None))
     seen = {id(None)} | {id(node) for node in pending}
     found = []
     for node in pending:

@@ -6,8 +6,8 @@ from ..operation import operation
 
 
 def _felt(g, factor):
-    """g · factor, but 0 where g is 0: a branch that a `where` did not take has no say, even if it is NaN there."""
-    return np.where(g == 0, 0, g * factor)
+    """g · factor, but 0 · ∞ is 0: a branch that a `where` did not take has no say, whatever its slope there."""
+    return g * np.where(np.logical_or(g != 0, np.isfinite(factor)), factor, 0)
 
 
 # -- arithmetic ------------------------------------------------------------------------------------
@@ -42,27 +42,29 @@ power = operation(
     np.power,
     (
         # b aᵇ⁻¹, and 0 for b = 0 even at a = 0
-        lambda g, _y, a, b: _felt(g, np.where(b == 0, 0, b * a ** np.where(b == 0, 1, b - 1))),
+        lambda g, _y, a, b: _felt(g, b * a ** np.where(np.logical_and(a == 0, b == 0), 1, b - 1)),
         # aᵇ ln a, and 0 at a = 0; for a < 0 there is no derivative: NaN
         lambda g, y, a, _b: _felt(g, np.where(a == 0, 0, y * np.log(np.where(a == 0, 1, a)))),
     ),
     glyph="^",
 )
-astype = operation(
-    "astype",
-    lambda x, /, dtype: x.astype(dtype),
-    lambda g, _y, _x, dtype: g,
-    doc="x in another dtype; its gradient comes back in x's own.",
-)
+_as_float = operation("astype", lambda x, /, dtype: x.astype(dtype), lambda g, _y, _x, dtype: g)
+_as_integer = operation("as_integer", lambda x, /, dtype: x.astype(dtype))
+
+
+def astype(x, dtype):
+    """x in another dtype; its gradient comes back in x's own. Integers and booleans are constants."""
+    return (_as_float if np.dtype(dtype).kind == "f" else _as_integer)(x, dtype=dtype)
+
 
 # -- functions -------------------------------------------------------------------------------------
 
-exp = operation("exp", np.exp, lambda g, y, _x: g * y, latex=r"\exp")
-expm1 = operation("expm1", np.expm1, lambda g, y, _x: g * (y + 1))
+exp = operation("exp", np.exp, lambda g, y, _x: _felt(g, y), latex=r"\exp")
+expm1 = operation("expm1", np.expm1, lambda g, y, _x: _felt(g, y + 1))
 log = operation("log", np.log, lambda g, _y, x: _felt(g, 1 / x), latex=r"\log")
 log1p = operation("log1p", np.log1p, lambda g, _y, x: _felt(g, 1 / (1 + x)))
 sqrt = operation("sqrt", np.sqrt, lambda g, y, _x: _felt(g, 0.5 / y), glyph="√", latex=r"\sqrt")
-square = operation("square", np.square, lambda g, _y, x: g * (2 * x))
+square = operation("square", np.square, lambda g, _y, x: _felt(g, 2 * x))
 sin = operation("sin", np.sin, lambda g, _y, x: g * np.cos(x), latex=r"\sin")
 cos = operation("cos", np.cos, lambda g, _y, x: g * -np.sin(x), latex=r"\cos")
 tanh = operation("tanh", np.tanh, lambda g, y, _x: g * (1 - y * y), latex=r"\tanh")
@@ -73,6 +75,7 @@ _LOWEST = {np.dtype(t): float(-np.log(np.finfo(t).max)) for t in (np.float16, np
 
 def _sigmoid(x, /):
     """σ(x) = 1 / (1 + e⁻ˣ), exact in the tails; below the lowest x whose e⁻ˣ is finite it stays level."""
+    x = np.asarray(x)
     y = np.asarray(np.exp(-np.maximum(x, _LOWEST.get(x.dtype, -700.0))))
     y += 1
     return np.reciprocal(y, out=y)
@@ -82,7 +85,7 @@ sigmoid = operation("sigmoid", _sigmoid, lambda g, y, _x: g * (y * (1 - y)), gly
 relu = operation("relu", lambda x, /: np.maximum(x, 0), lambda g, y, _x: g * (y > 0), doc="max(x, 0); slope 0 at 0.")
 softplus = operation(
     "softplus",
-    lambda x, /: np.logaddexp(x, np.zeros((), x.dtype)),
+    lambda x, /: np.logaddexp(x, np.zeros_like(x)),
     lambda g, _y, x: g * sigmoid(x),
     glyph="ζ",
     latex=r"\zeta",
@@ -147,8 +150,9 @@ clip = operation("clip", _clip, lambda g, _y, x, min, max: g * _inside(x, min, m
 
 
 def _gap(a, b):
-    """a − b, and 0 where they are equal, both infinite included."""
-    return np.where(a == b, 0, a - np.where(a == b, 0, b))
+    """a − b, and 0 where both are the same infinity."""
+    same = np.logical_and(a == b, np.logical_not(np.isfinite(a)))
+    return np.where(same, 0, a - np.where(same, 0, b))
 
 
 logaddexp = operation(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..errors import ShapeError, complaint
 from ..operation import Operation, operation
 from ..tensor import Tensor
 
@@ -39,10 +40,10 @@ def _add_at(buffer, g, _x, *tensors, index):
 
 def _add_rows(buffer, rows, g):
     """buffer[rows] += g. Sorted by row, the terms of each are neighbours that one `reduceat` sums."""
-    rows = rows.ravel()
     if rows.size:
-        order = np.argsort(rows % len(buffer), kind="stable")
-        rows = (rows % len(buffer))[order]
+        rows = rows.ravel().astype(int) % len(buffer)
+        order = np.argsort(rows, kind="stable")
+        rows = rows[order]
         starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
         terms = np.reshape(g, (rows.size, *buffer.shape[1:]))[order]
         buffer[rows[starts]] += np.add.reduceat(terms, starts)
@@ -81,19 +82,31 @@ def getitem(x, index):
     recorded graph can be replayed with other indices.
     """
     index = index if isinstance(index, tuple) else (index,)
-    index = tuple(np.asarray(part) if isinstance(part, list) else part for part in index)
+    index = tuple(_own(part) if isinstance(part, (list, np.ndarray, bool, np.bool)) else part for part in index)
     tensors = [part for part in index if isinstance(part, Tensor)]
     for part in index:
-        if isinstance(part, (np.ndarray, Tensor)) and part.dtype.kind == "f" and part.size:
-            raise IndexError(f"getitem: an index must be integers or booleans, not {part.dtype}")
+        if isinstance(part, (np.ndarray, Tensor)) and part.dtype.kind not in "iub":
+            raise complaint(IndexError, f"getitem: an index must be integers or booleans, not {part.dtype}")
     return _read(x, *tensors, index=tuple(_INPUT if isinstance(part, Tensor) else part for part in index))
+
+
+def _own(part):
+    """An array of an index that nobody else can change before the backward pass; [] are no integers."""
+    return np.array(part, dtype=int if isinstance(part, list) and not part else None)
+
+
+def _before(name, x, axis):
+    """An index that leaves the axes before `axis` as they are."""
+    if not -np.ndim(x) <= axis < np.ndim(x):
+        raise complaint(ShapeError, f"{name}: shape {np.shape(x)} has no axis {axis}")
+    return (slice(None),) * (axis % np.ndim(x))
 
 
 def take(x, indices, axis=None):
     """Elements (or slices along `axis`) of x at integer `indices`."""
     if axis is None:
         return getitem(np.reshape(x, -1), indices)
-    return getitem(x, (slice(None),) * (axis % x.ndim) + (indices,))
+    return getitem(x, (*_before("take", x, axis), indices))
 
 
 def embedding(weight, indices):
@@ -103,18 +116,19 @@ def embedding(weight, indices):
     """
     values = indices.data if isinstance(indices, Tensor) else np.asarray(indices)
     if values.dtype.kind not in "iu":
-        raise TypeError(f"embedding: indices must be integers, not {values.dtype}")
-    if values.size and not 0 <= values.min() <= values.max() < weight.shape[0]:
-        raise IndexError(f"embedding: indices {values.min()}…{values.max()} are not all in [0, {weight.shape[0]})")
+        raise complaint(TypeError, f"embedding: indices must be integers, not {values.dtype}")
+    number = len(weight)
+    if values.size and not 0 <= values.min() <= values.max() < number:
+        raise complaint(IndexError, f"embedding: indices {values.min()}…{values.max()} are not all in [0, {number})")
     return getitem(weight, indices if isinstance(indices, Tensor) else values)
 
 
 def unbind(x, axis=0):
     """The slices of x along `axis`, as a list."""
-    if not x.ndim:
-        raise TypeError("unbind: a 0-d tensor has no axis to iterate over")
-    before = (slice(None),) * (axis % x.ndim)
-    return [_read(x, index=(*before, i)) for i in range(x.shape[axis])]
+    if not np.ndim(x):
+        raise complaint(TypeError, "unbind: a 0-d tensor has no axis to iterate over")
+    before = _before("unbind", x, axis)
+    return [_read(x, index=(*before, i)) for i in range(np.shape(x)[axis])]
 
 
 def split(x, indices_or_sections, axis=0):
@@ -123,13 +137,13 @@ def split(x, indices_or_sections, axis=0):
     A number makes that many pieces of equal length (ValueError if they cannot be equal); several numbers
     are the places to cut at, as in np.split.
     """
-    length = x.shape[axis]
+    before = _before("split", x, axis)
+    length = np.shape(x)[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
         if indices_or_sections < 1 or length % indices_or_sections:
-            raise ValueError(f"split: axis of length {length} does not divide into {indices_or_sections} equal pieces")
+            raise complaint(ShapeError, f"split: length {length} is not {indices_or_sections} equal pieces")
         step = length // indices_or_sections
         cuts = [step * i for i in range(1, indices_or_sections)]
     else:
-        cuts = list(indices_or_sections)
-    before = (slice(None),) * (axis % x.ndim)
+        cuts = np.asarray(indices_or_sections, dtype=int).tolist()
     return [_read(x, index=(*before, slice(a, b))) for a, b in zip([0, *cuts], [*cuts, length], strict=True)]

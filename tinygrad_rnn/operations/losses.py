@@ -2,17 +2,22 @@
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ShapeError, complaint
 from ..operation import operation
 from ..tensor import Tensor
-from .elementwise import multiply, softplus, square
-from .reductions import mean
+from .elementwise import multiply, softplus, square, subtract
+from .reductions import mean, spread
 from .reductions import sum as _total
+
+
+def _largest(x, axis):
+    """max(x) along `axis`; of no elements it is −∞."""
+    return np.maximum.reduce(x, axis=axis, keepdims=True, initial=None if x.size else -np.inf)
 
 
 def _below_max(x, axis):
     """x − max(x), which does not overflow in exp; equal infinities count as 0."""
-    top = np.maximum.reduce(x, axis=axis, keepdims=True)
+    top = _largest(x, axis)
     if np.isfinite(top).all():
         return x - top
     return np.where(x == top, 0, x - np.where(np.isfinite(top), top, 0))
@@ -35,7 +40,8 @@ softmax = operation(
 def _log_softmax(x, /, axis=-1):
     """log softmax(x) along `axis`, computed without the loss of precision of log(softmax(x))."""
     z = _below_max(x, axis)
-    return z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
+    with np.errstate(divide="ignore"):  # log 0, where there is no element
+        return z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
 
 
 log_softmax = operation(
@@ -46,8 +52,8 @@ log_softmax = operation(
 
 
 def _logsumexp(x, /, axis=-1, keepdims=False):
-    """log Σ eˣ along `axis` (one axis), without overflow."""
-    top = np.max(x, axis=axis, keepdims=True)
+    """log Σ eˣ along `axis` (one, several, or None: all), without overflow; of no elements it is −∞."""
+    top = _largest(x, axis)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):  # log 0 = −∞ is right where every element is −∞
         y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
@@ -57,18 +63,27 @@ def _logsumexp(x, /, axis=-1, keepdims=False):
 logsumexp = operation(
     "logsumexp",
     _logsumexp,
-    lambda g, _y, x, axis, keepdims: (g if keepdims else np.expand_dims(g, axis)) * softmax(x, axis=axis),
+    lambda g, _y, x, axis, keepdims: spread(g, x, axis, keepdims) * softmax(x, axis=axis),
 )
 
 # -- losses ----------------------------------------------------------------------------------------
 
 
-def _one_hot(labels, /, classes, dtype=float):
-    """Integer labels (...) as rows (..., classes) that are 1 at the label and 0 elsewhere."""
+def _one_hot(labels, /, classes, dtype):
     return (labels[..., None] == np.arange(classes)).astype(dtype)
 
 
-one_hot = operation("one_hot", _one_hot)
+_one_hot_of = operation("one_hot", _one_hot)
+
+
+def one_hot(labels, classes, dtype=float):
+    """Integer labels (...) as rows (..., classes) that are 1 at the label and 0 elsewhere.
+
+    Raises TypeError for labels that are not integers, IndexError for one that is not in [0, classes).
+    """
+    labels, values = _labels(labels)
+    _check_labels("one_hot", values, classes)
+    return _one_hot_of(labels, classes=classes, dtype=dtype)
 
 
 def _label_weight(labels, /, weights, ignore_index, reduction):
@@ -88,7 +103,7 @@ _label_weight_of = operation("label_weight", _label_weight)
 def _cross_entropy(logits, labels, /, weights, ignore_index, reduction):
     z = _below_max(logits, -1)
     rows = z.reshape(-1, z.shape[-1])
-    within = labels.reshape(-1) if ignore_index is None else np.where(_used(labels, ignore_index), labels, 0).reshape(-1)
+    within = (labels if ignore_index is None else np.where(_used(labels, ignore_index), labels, 0)).reshape(-1)
     losses = np.log(np.add.reduce(np.exp(rows), axis=1)) - rows[np.arange(len(rows)), within]
     if weights is not None or ignore_index is not None:
         counts = _label_weight(labels, weights, ignore_index, reduction).reshape(-1).astype(logits.dtype)
@@ -100,17 +115,20 @@ def _cross_entropy(logits, labels, /, weights, ignore_index, reduction):
 
 def _cross_entropy_rule(g, _y, logits, labels, weights, ignore_index, reduction):
     """∂L/∂o = ŷ − y, for a sum over labels that all count alike."""
-    error = softmax(logits, axis=-1) - one_hot(labels, classes=logits.shape[-1], dtype=logits.dtype)
+    error = softmax(logits, axis=-1) - _one_hot_of(labels, classes=logits.shape[-1], dtype=logits.dtype)
     if reduction == "none":
         g = np.expand_dims(g, -1)
     if weights is not None or ignore_index is not None:
-        error = error * np.expand_dims(_label_weight_of(labels, weights, ignore_index, reduction), -1)
+        counts = np.expand_dims(_label_weight_of(labels, weights, ignore_index, reduction), -1)
+        error = np.where(counts == 0, 0, error * counts)
     elif reduction == "mean":
         g = g / labels.size
     return g * error
 
 
-_cross_entropy_of = operation("cross_entropy", _cross_entropy, (_cross_entropy_rule, None), glyph="−log p", latex=r"-\log p")
+_cross_entropy_of = operation(
+    "cross_entropy", _cross_entropy, (_cross_entropy_rule, None), glyph="−log p", latex=r"-\log p"
+)
 
 
 def cross_entropy(logits, labels, weights=None, ignore_index=None, reduction="mean"):
@@ -127,40 +145,44 @@ def cross_entropy(logits, labels, weights=None, ignore_index=None, reduction="me
     integers, ShapeError for labels or weights of another shape, IndexError for a label out of range,
     ValueError if no label counts in a mean.
     """
-    values = labels.data if isinstance(labels, Tensor) else np.asarray(labels)
-    weights = weights if weights is None else np.asarray(weights, logits.dtype)
-    _check_labels(logits.shape, values, weights, ignore_index, reduction)
-    return _cross_entropy_of(
-        logits,
-        labels if isinstance(labels, Tensor) else values,
-        weights=weights,
-        ignore_index=ignore_index,
-        reduction=reduction,
-    )
+    labels, values = _labels(labels)
+    weights = weights if weights is None else np.array(weights, float)
+    _check_losses(np.shape(logits), values, weights, ignore_index, reduction)
+    return _cross_entropy_of(logits, labels, weights=weights, ignore_index=ignore_index, reduction=reduction)
 
 
-def _check_labels(shape, labels, weights, ignore_index, reduction):
+def _labels(labels):
+    """(labels, their numbers)."""
+    if isinstance(labels, Tensor):
+        return labels, labels.data
+    return (array := np.asarray(labels)), array
+
+
+def _check_labels(name, labels, classes, ignore_index=None):
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"cross_entropy: labels must be integers, not {labels.dtype}")
-    if not shape or labels.shape != shape[:-1]:
-        raise ShapeError(f"cross_entropy: logits {shape} need labels {shape[:-1]}, not {labels.shape}")
-    if weights is not None and weights.shape != shape[-1:]:
-        raise ShapeError(f"cross_entropy: logits {shape} need weights {shape[-1:]}, not {weights.shape}")
-    _check_reduction("cross_entropy", reduction)
-    if ignore_index is None and labels.size and labels.min() >= 0 and labels.max() < shape[-1]:
+        raise complaint(TypeError, f"{name}: labels must be integers, not {labels.dtype}")
+    if labels.size and labels.min() >= 0 and labels.max() < classes:
         return
-    used = _used(labels, ignore_index)
-    wrong = used & ((labels < 0) | (labels >= shape[-1]))
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise IndexError(f"cross_entropy: label {labels[where]} at {where} is not in [0, {shape[-1]})")
-    if reduction == "mean" and not used.any():
-        raise ValueError("cross_entropy: no label counts, so there is no mean: use reduction='sum'")
+    wrong = np.argwhere(_used(labels, ignore_index) & ((labels < 0) | (labels >= classes)))
+    if len(wrong):
+        first = tuple(int(i) for i in wrong[0])
+        raise complaint(IndexError, f"{name}: label {labels[first]} at {list(first)} is not in [0, {classes})")
+
+
+def _check_losses(shape, labels, weights, ignore_index, reduction):
+    if not shape or labels.shape != shape[:-1]:
+        raise complaint(ShapeError, f"cross_entropy: logits {shape} need labels {shape[:-1]}, not {labels.shape}")
+    if weights is not None and weights.shape != shape[-1:]:
+        raise complaint(ShapeError, f"cross_entropy: logits {shape} need weights {shape[-1:]}, not {weights.shape}")
+    _check_labels("cross_entropy", labels, shape[-1], ignore_index)
+    _check_reduction("cross_entropy", reduction)
+    if reduction == "mean" and not (labels.size and np.sum(_label_weight(labels, weights, ignore_index, "sum"))):
+        raise complaint(ValueError, "cross_entropy: no label counts, so there is no mean: use reduction='sum'")
 
 
 def _check_reduction(name, reduction):
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{name}: reduction is 'mean', 'sum' or 'none', not {reduction!r}")
+        raise complaint(ValueError, f"{name}: reduction is 'mean', 'sum' or 'none', not {reduction!r}")
 
 
 def _reduced(name, losses, reduction):
@@ -171,7 +193,7 @@ def _reduced(name, losses, reduction):
 def mse(prediction, target, reduction="mean"):
     """Squared error (prediction − target)²; the shapes must be equal, nothing is broadcast."""
     _same_shape("mse", prediction, target)
-    return _reduced("mse", square(prediction - target), reduction)
+    return _reduced("mse", square(subtract(prediction, target)), reduction)
 
 
 def binary_cross_entropy_with_logits(logits, target, reduction="mean"):
@@ -182,7 +204,7 @@ def binary_cross_entropy_with_logits(logits, target, reduction="mean"):
 
 def _same_shape(name, a, b):
     if np.shape(a) != np.shape(b):
-        raise ShapeError(f"{name}: shapes {np.shape(a)} and {np.shape(b)} differ")
+        raise complaint(ShapeError, f"{name}: shapes {np.shape(a)} and {np.shape(b)} differ")
 
 
 def dropout(x, p, rng):
@@ -192,6 +214,6 @@ def dropout(x, p, rng):
     unless 0 ≤ p < 1.
     """
     if not 0 <= p < 1:
-        raise ValueError(f"dropout: p is a probability in [0, 1), not {p}")
+        raise complaint(ValueError, f"dropout: p is a probability in [0, 1), not {p}")
     keep = np.random.default_rng(rng).random(x.shape) >= p
     return multiply(x, keep.astype(x.dtype) / x.dtype.type(1 - p))

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from ..errors import ShapeError, complaint
 from ..operation import operation
 from ..outer_sum import OuterSum
+from .indexing import getitem
 
 
 def _matmul(a, b, /):
@@ -50,9 +52,11 @@ def outer(a, b):
 
 def diagonal(x, offset=0):
     """x[i, i + offset] of the first two axes, along a new last axis, as np.diagonal gives it."""
-    rows, columns = x.shape[:2]
+    if np.ndim(x) < 2:
+        raise complaint(ShapeError, f"diagonal: shape {np.shape(x)} has no two axes")
+    rows, columns = np.shape(x)[:2]
     i = np.arange(max(0, -offset), min(rows, columns - offset))
-    picked = x[i, i + offset]
+    picked = getitem(x, (i, i + offset))
     return np.transpose(picked, (*range(1, picked.ndim), 0))
 
 
@@ -72,28 +76,27 @@ def _einsum_rule(g, _y, operands, needs, subscripts):
     """The gradient of one operand is an einsum too: exchange that operand's letters with the result's.
 
     A letter that stands twice in the operand (a diagonal) becomes two letters and an identity matrix; one
-    that stands nowhere else (summed out) is filled up with ones.
+    that stands nowhere else at this length (summed out, or of length 1 there) is filled up with ones.
     """
     terms, result = subscripts.split("->")
     terms = terms.split(",")
     unused = iter(c for c in _LETTERS if c not in subscripts)
 
     def gradient(i):
-        extra_terms, extras, target = [], [], ""
-        others = result + "".join(terms[:i] + terms[i + 1 :])
+        inputs, factors, target = [result, *terms[:i], *terms[i + 1 :]], [g, *operands[:i], *operands[i + 1 :]], ""
+        elsewhere = {pair for term, x in zip(inputs, factors, strict=True) for pair in zip(term, x.shape, strict=True)}
         for letter, length in zip(terms[i], operands[i].shape, strict=True):
             if letter in target:
                 twin = next(unused)
-                extra_terms.append(letter + twin)
-                extras.append(np.eye(length, dtype=operands[i].dtype))
+                inputs.append(letter + twin)
+                factors.append(np.eye(length, dtype=operands[i].dtype))
                 target += twin
                 continue
-            if letter not in others:
-                extra_terms.append(letter)
-                extras.append(np.ones(length, operands[i].dtype))
+            if letter not in "".join(inputs) or (length != 1 and (letter, length) not in elsewhere):
+                inputs.append(letter)
+                factors.append(np.ones(length, operands[i].dtype))
             target += letter
-        inputs = [result, *terms[:i], *terms[i + 1 :], *extra_terms]
-        return einsum(",".join(inputs) + "->" + target, g, *operands[:i], *operands[i + 1 :], *extras)
+        return einsum(",".join(inputs) + "->" + target, *factors)
 
     return [gradient(i) if needed else None for i, needed in enumerate(needs)]
 
@@ -106,7 +109,10 @@ def einsum(subscripts, *operands):
     """Sum of products over labelled axes, every form of np.einsum with a subscripts string.
 
     Ellipsis and implicit output are rewritten in explicit letters first: ``"ij,jk"`` is ``"ij,jk->ik"``.
+    Raises TypeError if the subscripts are not a string, ShapeError if they do not fit the operands.
     """
+    if not isinstance(subscripts, str):
+        raise complaint(TypeError, f"einsum: subscripts come first, as a string, not {type(subscripts).__name__}")
     return _contracted(*operands, subscripts=_explicit(subscripts, [np.ndim(x) for x in operands]))
 
 
@@ -114,12 +120,14 @@ def _explicit(subscripts, ndims):
     terms, arrow, result = subscripts.replace(" ", "").partition("->")
     terms = terms.split(",")
     if len(terms) != len(ndims):
-        raise ValueError(f"einsum: {subscripts!r} has {len(terms)} terms for {len(ndims)} operands")
+        raise complaint(ShapeError, f"einsum: {subscripts!r} has {len(terms)} terms for {len(ndims)} operands")
     spare = "".join(c for c in _LETTERS if c not in subscripts)
     hidden = [ndim - len(term.replace("...", "")) for term, ndim in zip(terms, ndims, strict=True)]
     for term, ndim, rest in zip(terms, ndims, hidden, strict=True):
         if rest < 0 or (rest and "..." not in term):
-            raise ValueError(f"einsum: {subscripts!r}: term {term!r} does not fit an operand with {ndim} axes")
+            raise complaint(ShapeError, f"einsum: {subscripts!r}: {term!r} does not fit an operand with {ndim} axes")
+    if arrow and any(hidden) and "..." not in result:
+        raise complaint(ShapeError, f"einsum: {subscripts!r} leaves no place for the axes of '...' in the result")
     widest = max((n for n, term in zip(hidden, terms, strict=True) if "..." in term), default=0)
     dots = spare[:widest]  # the last letters are shared: broadcasting aligns on the right
     terms = [term.replace("...", dots[widest - n :]) for n, term in zip(hidden, terms, strict=True)]

@@ -6,11 +6,12 @@ import warnings
 import numpy as np
 
 from ..operation import operation
+from ..sites import here
 
 
-def _spread(v, axis, keepdims):
-    """Put the axes that a reduction removed back, with length 1, so that v broadcasts against the input."""
-    return v if axis is None or keepdims else np.expand_dims(v, axis)
+def spread(v, x, axis, keepdims):
+    """Put the axes that a reduction of x removed back, with length 1, so that v broadcasts against x."""
+    return v if axis is None or keepdims or not x.ndim else np.expand_dims(v, axis)
 
 
 def _count(x, axis):
@@ -26,7 +27,7 @@ def _sum(x, /, axis=None, keepdims=False):
 sum = operation(
     "sum",
     _sum,
-    lambda g, _y, _x, axis, keepdims: np.broadcast_to(_spread(g, axis, keepdims), _x.shape),
+    lambda g, _y, _x, axis, keepdims: np.broadcast_to(spread(g, _x, axis, keepdims), _x.shape),
     glyph="Σ",
     latex=r"\sum",
     doc="Sum over `axis`.",
@@ -35,8 +36,10 @@ sum = operation(
 
 def _mean(x, /, axis=None, keepdims=False):
     """Arithmetic mean over `axis`. The mean of no elements is NaN, with a RuntimeWarning."""
-    if _count(x, axis) == 0:
-        warnings.warn(f"mean of no elements: shape {x.shape}, axis {axis}: NaN", RuntimeWarning, stacklevel=4)
+    if np.size(x) == 0 and _count(x, axis) == 0:
+        warnings.warn(
+            f"mean of no elements: shape {x.shape}, axis {axis}: NaN   {here()}", RuntimeWarning, stacklevel=3
+        )
         with np.errstate(invalid="ignore"):
             return np.sum(x, axis=axis, keepdims=keepdims) / x.dtype.type(0)
     return np.mean(x, axis=axis, keepdims=keepdims)
@@ -45,7 +48,7 @@ def _mean(x, /, axis=None, keepdims=False):
 mean = operation(
     "mean",
     _mean,
-    lambda g, _y, _x, axis, keepdims: np.broadcast_to(_spread(g, axis, keepdims) / _count(_x, axis), _x.shape),
+    lambda g, _y, _x, axis, keepdims: np.broadcast_to(spread(g, _x, axis, keepdims) / _count(_x, axis), _x.shape),
 )
 
 
@@ -59,7 +62,7 @@ def _var(x, /, axis=None, ddof=0, keepdims=False):
 
 
 def _var_rule(g, _y, x, axis, ddof, keepdims):
-    return _spread(g, axis, keepdims) * (2 / (_count(x, axis) - ddof) * _deviation(x, axis))
+    return spread(g, x, axis, keepdims) * (_deviation(x, axis) * 2 / (_count(x, axis) - ddof))
 
 
 var = operation("var", _var, _var_rule)
@@ -71,9 +74,11 @@ def _std(x, /, axis=None, ddof=0, keepdims=False):
 
 
 def _std_rule(g, y, x, axis, ddof, keepdims):
-    y = _spread(y, axis, keepdims)
-    slope = np.where(y == 0, 0, _deviation(x, axis) / np.where(y == 0, 1, y))
-    return _spread(g, axis, keepdims) * (slope / (_count(x, axis) - ddof))
+    y = spread(y, x, axis, keepdims)
+    # not y == 0: rounding may leave a little
+    constant = x.size == 0 or np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True)
+    slope = np.where(constant, 0, _deviation(x, axis) / np.where(constant, 1, y))
+    return spread(g, x, axis, keepdims) * (slope / (_count(x, axis) - ddof))
 
 
 std = operation("std", _std, _std_rule)
@@ -85,8 +90,8 @@ def _norm(x, /, axis=None, keepdims=False):
 
 
 def _norm_rule(g, y, x, axis, keepdims):
-    y = _spread(y, axis, keepdims)
-    return _spread(g, axis, keepdims) * np.where(y == 0, 0, x / np.where(y == 0, 1, y))
+    y = spread(y, x, axis, keepdims)
+    return spread(g, x, axis, keepdims) * np.where(y == 0, 0, x / np.where(y == 0, 1, y))
 
 
 norm = operation("norm", _norm, _norm_rule, glyph="‖·‖", latex=r"\lVert\cdot\rVert")
@@ -94,8 +99,8 @@ norm = operation("norm", _norm, _norm_rule, glyph="‖·‖", latex=r"\lVert\cdo
 
 def _extreme_rule(g, y, x, axis, keepdims):
     """Elements that tie for the extreme share the gradient equally."""
-    ties = x == _spread(y, axis, keepdims)
-    return _spread(g, axis, keepdims) * (ties / np.sum(ties, axis=axis, keepdims=True))
+    ties = x == spread(y, x, axis, keepdims)
+    return spread(g, x, axis, keepdims) * (ties / np.sum(ties, axis=axis, keepdims=True))
 
 
 def _max(x, /, axis=None, keepdims=False):
@@ -118,7 +123,7 @@ def _prod(x, /, axis=None, keepdims=False):
 
 
 def _prod_rule(g, _y, x, axis, keepdims):
-    return _spread(g, axis, keepdims) * _product_of_others(x, axis)
+    return spread(g, x, axis, keepdims) * _product_of_others(x, axis)
 
 
 def _product_of_others(x, axis):
@@ -126,7 +131,7 @@ def _product_of_others(x, axis):
 
     Lay out n copies of the n elements, write 1 on the diagonal, multiply along the last axis.
     """
-    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(range(x.ndim)) if axis is None or not x.ndim else axis if isinstance(axis, tuple) else (axis,)
     axes = tuple(i % x.ndim for i in axes)
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     order = kept + axes

@@ -60,7 +60,9 @@ flip = operation(
 
 
 def _pad(x, /, pad_width, constant_values=0):
-    """x with constants added at the edges; `pad_width` as in np.pad, mode "constant"."""
+    """x with constants added at the edges; `pad_width` as in np.pad, but not a dict; mode "constant"."""
+    if isinstance(pad_width, dict):
+        raise TypeError("pad_width is a number, a pair, or a pair for each axis")
     return np.pad(x, pad_width, constant_values=constant_values)
 
 
@@ -90,7 +92,9 @@ _joined = operation("concatenate", _concatenate, joint=_concatenate_rule, glyph=
 
 
 def concatenate(pieces, axis=0):
-    """Pieces one after another along `axis`; they agree in all other axes."""
+    """Pieces one after another along `axis`; they agree in all other axes. With axis None, all their elements."""
+    if axis is None:
+        return _joined(*(ravel(piece) for piece in pieces), axis=0)
     return _joined(*pieces, axis=axis)
 
 
