@@ -31,7 +31,7 @@ def loss_curve(
     unit: str = "nats",
     theme: str = "light",
 ) -> str:
-    """The loss over the updates, among dashed lines that say what simpler models reach.
+    """The loss over the updates, on a logarithmic scale, among dashed lines that say what simpler models reach.
 
     training    (update, loss) in the order of the updates, drawn thin; may be empty
     validation  the same, drawn thick, its end labelled `name`; may be empty
@@ -48,14 +48,18 @@ def loss_curve(
     except ModuleNotFoundError:
         raise ModuleNotFoundError("plots need matplotlib: pip install 'tinygrad_rnn[gallery]'") from None
     ink, faint, curve = THEMES[theme]["ink"], THEMES[theme]["faint"], CURVES[theme]
-    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "tinygrad_rnn", "font.size": LETTERS}):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever the reader's own settings are
+        matplotlib.rcParams.update({"svg.fonttype": "path", "svg.hashsalt": "tinygrad_rnn", "text.parse_math": False})
+        matplotlib.rcParams["font.size"] = LETTERS
         figure = Figure(SIZE, facecolor="none")
         axes = figure.add_axes(FRAME, facecolor="none")
         axes.plot(*_columns(training), color=faint, linewidth=1.1, label="training")
         axes.plot(*_columns(validation), color=curve, linewidth=2.2, label="validation")
         for loss in lines.values():
             axes.axhline(loss, color=faint, linewidth=0.9, linestyle=(0, (5, 4)), zorder=1)
-        axes.set_xlim(0, max((x for x, _ in [*training, *validation]), default=1))
+        axes.set_yscale("log", base=2, subs=[1.5])
+        axes.set_xlim(0, max([1, *(x for x, _ in [*training, *validation])]))
         for label, loss, y in _ends(axes, {**lines, name: validation[-1][1]} if validation else lines):
             colour = curve if label == name else ink
             axes.text(1.015, y, f"{label} {loss:.2f}", color=colour, va="center", transform=axes.get_yaxis_transform())
@@ -72,10 +76,10 @@ def _columns(points: Points) -> tuple[list[float], list[float]]:
 def _ends(axes: Axes, losses: Mapping[str, float]) -> Iterator[tuple[str, float, float]]:
     """Each loss with the height of its label: its own, or as far above as keeps it off the label below."""
     low, high = axes.get_ylim()
-    line = 1.35 * LETTERS / (72 * SIZE[1] * FRAME[3]) * (high - low)
-    y = low - line
+    line = (high / low) ** (1.35 * LETTERS / (72 * SIZE[1] * FRAME[3]))
+    y = low / line
     for label, loss in sorted(losses.items(), key=lambda item: item[1]):
-        y = max(loss, y + line)
+        y = max(loss, y * line)
         yield label, loss, y
 
 
@@ -83,7 +87,9 @@ def _dress(axes: Axes, unit: str, top: float, ink: str, faint: str) -> None:
     """Titles and colours of the axes, and the legend below the height `top`."""
     axes.set_xlabel("updates", color=ink)
     axes.set_ylabel(unit, color=ink)
-    axes.tick_params(color=faint, labelcolor=ink)
+    axes.tick_params(which="both", color=faint, labelcolor=ink)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.spines[["left", "bottom"]].set_color(faint)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(

@@ -41,7 +41,7 @@ class Link:
 
     delay    how many steps ago; less than 0: ahead
     reach    which of the source's steps, as in tinygrad_rnn.circuit.Wire
-    initial  for the steps that the delay does not reach: a variable that begins instead, over a link of its own, or None
+    initial  for the steps that the delay does not reach: a variable that is there instead, and which of its steps
     times    the times at which a switch chooses this link; None: always
     at_zero  whether the initial values are plain zeros
     """
@@ -145,12 +145,12 @@ def _shown(circuit: Circuit, weights: dict[int, tuple[str, ...]]) -> list[Compon
     whole = {id(c.wires[0].source) for c in circuit.components if c.is_sequence}
     delayed = {id(wire.source) for wire in wires if wire.delay}
     read = {id(wire.source) for wire in wires}
-    only_initial = {id(w.source) for wire in wires for w in wire.initial} - read
+    hidden = set(weights) | ({id(w.source) for wire in wires for w in wire.initial} - read)
     outputs = {id(c) for c in circuit.outputs}
     return [
         c
         for c in circuit.components
-        if id(c) not in weights | {key: () for key in only_initial}
+        if id(c) not in hidden
         and not (c.kind == "input" and id(c) in whole)
         and (c.kind == "input" or c.name or c.is_sequence or id(c) in delayed | outputs)
     ]

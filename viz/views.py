@@ -217,7 +217,8 @@ def _margins(variables: Variables, loop: int) -> tuple[int, int]:
 
 def _unfolded(variables: Variables, steps: Sequence[int | str] | None, x: float) -> Parts:
     lengths = variables.circuit.lengths
-    unfolding = _Unfolding(variables, [_checked(steps if T == max(lengths) else None, T) for T in lengths], x)
+    longest = variables.circuit.length
+    unfolding = _Unfolding(variables, [_checked(steps if longest == T else None, T) for T in lengths], x)
     return list(unfolding.vertices.values()), list(unfolding.arrows)
 
 
