@@ -6,6 +6,7 @@ from .mode import detect_anomaly, no_grad
 from .operation import OPERATIONS, Operation, operation
 from .operations import *
 from .circuit import Circuit, FoldError
+from .gradcheck import check_gradients
 from .modules import Dropout, Embedding, Linear, Module, Parameter
 from .optimisers import SGD, Adam, AdamW, RMSProp, clip_grad_norm, clip_grad_value
 from .record import Graph, record

@@ -75,7 +75,7 @@ class Operation:
     def __call__(self, *inputs: Any, **attributes: Any) -> Any: ...
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
-        if self.defaults:
+        if self.defaults or attributes or len(inputs) != self.arity:
             inputs, attributes = self._bind(inputs, attributes)
         values: list[Any] = []
         nodes: list[Any] = []
@@ -119,9 +119,13 @@ class Operation:
 
     def _bind(self, inputs: tuple, attributes: dict) -> tuple[tuple, dict]:
         """Attributes given by position get their names; those not given their defaults."""
-        if len(inputs) > self.arity and not self.variadic:
-            attributes = dict(zip(self.defaults, inputs[self.arity :], strict=False)) | attributes
-            inputs = inputs[: self.arity]
+        if len(inputs) != self.arity and not self.variadic:
+            named = dict(zip(self.defaults, inputs[self.arity :], strict=False))
+            if len(inputs) != self.arity + len(named) or named.keys() & attributes.keys():
+                raise self._misused()
+            inputs, attributes = inputs[: self.arity], named | attributes
+        if attributes and not self.defaults:
+            raise self._misused()
         if len(attributes) < len(self.defaults):
             attributes = self.defaults | attributes
         for name, value in attributes.items():
@@ -130,6 +134,11 @@ class Operation:
             if isinstance(value, Tensor):
                 raise TypeError(f"{self.name}: {name} is a constant of the operation, not a tensor   {here()}")
         return inputs, attributes
+
+    def _misused(self) -> TypeError:
+        inputs = "any number of inputs" if self.variadic else f"{self.arity} input{'s' * (self.arity != 1)}"
+        options = f" and {', '.join(self.defaults)}" if self.defaults else ""
+        return TypeError(f"{self.name} takes {inputs}{options}   {here()}")
 
     def _watch(self, out: Tensor, values: Sequence[Any]) -> None:
         place = here()

@@ -139,9 +139,12 @@ def flow(
             key = id(x)
             if key not in reached:
                 continue
+            rule = rules[slot]
+            if rule is None:  # the result is constant in that input
+                continue
             if recorder is not None and slot:
                 recorder.begin_rule(y, slot)
-            d = rules[slot](g, result, *values, **y.attributes)
+            d = rule(g, result, *values, **y.attributes)
             if d.shape != x.shape:
                 d = unbroadcast(d, x.shape)
             if d.dtype is not x.dtype and d.dtype != x.dtype:

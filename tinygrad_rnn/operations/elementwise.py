@@ -47,6 +47,7 @@ power = operation(
         lambda g, y, a, _b: _felt(g, np.where(a == 0, 0, y * np.log(np.where(a == 0, 1, a)))),
     ),
     glyph="^",
+    doc="aᵇ. At a = 0 its slope in b is 0, for a < 0 NaN: there it is defined for whole b only.",
 )
 _as_float = operation("astype", lambda x, /, dtype: x.astype(dtype), lambda g, _y, _x, dtype: g)
 _as_integer = operation("as_integer", lambda x, /, dtype: x.astype(dtype))
@@ -63,14 +64,24 @@ exp = operation("exp", np.exp, lambda g, y, _x: _felt(g, y), latex=r"\exp")
 expm1 = operation("expm1", np.expm1, lambda g, y, _x: _felt(g, y + 1))
 log = operation("log", np.log, lambda g, _y, x: _felt(g, 1 / x), latex=r"\log")
 log1p = operation("log1p", np.log1p, lambda g, _y, x: _felt(g, 1 / (1 + x)))
-sqrt = operation("sqrt", np.sqrt, lambda g, y, _x: _felt(g, 0.5 / y), glyph="√", latex=r"\sqrt")
+sqrt = operation(
+    "sqrt",
+    np.sqrt,
+    lambda g, y, _x: _felt(g, 0.5 / y),
+    glyph="√",
+    latex=r"\sqrt",
+    doc="√x; its slope at 0 is infinite.",
+)
 square = operation("square", np.square, lambda g, _y, x: _felt(g, 2 * x))
 sin = operation("sin", np.sin, lambda g, _y, x: g * np.cos(x), latex=r"\sin")
 cos = operation("cos", np.cos, lambda g, _y, x: g * -np.sin(x), latex=r"\cos")
 tanh = operation("tanh", np.tanh, lambda g, y, _x: g * (1 - y * y), latex=r"\tanh")
 
 
-_LOWEST = {np.dtype(t): float(-np.log(np.finfo(t).max)) for t in (np.float16, np.float32, np.float64, np.longdouble)}
+_LOWEST = {
+    np.dtype(t): float(np.nextafter(-np.log(np.finfo(t).max), t(0)))
+    for t in (np.float16, np.float32, np.float64, np.longdouble)
+}
 
 
 def _sigmoid(x, /):
@@ -111,7 +122,9 @@ gelu = operation("gelu", _gelu, lambda g, _y, x: g * _gelu_slope(x))
 # -- where a derivative jumps ----------------------------------------------------------------------
 
 sign = operation("sign", np.sign)  # constant on either side of 0
-absolute = abs = operation("absolute", np.absolute, lambda g, _y, x: g * np.sign(x), glyph="abs")
+absolute = abs = operation(
+    "absolute", np.absolute, lambda g, _y, x: g * np.sign(x), glyph="abs", doc="|x|; slope 0 at 0."
+)
 
 
 def _share(a, b):
@@ -125,6 +138,7 @@ maximum = operation(
     (lambda g, _y, a, b: g * _share(a, b), lambda g, _y, a, b: g * _share(b, a)),
     glyph="max",
     latex=r"\max",
+    doc="The larger of a and b; at a tie each has slope ½.",
 )
 minimum = operation(
     "minimum",
@@ -132,6 +146,7 @@ minimum = operation(
     (lambda g, _y, a, b: g * _share(b, a), lambda g, _y, a, b: g * _share(a, b)),
     glyph="min",
     latex=r"\min",
+    doc="The smaller of a and b; at a tie each has slope ½.",
 )
 
 
@@ -168,7 +183,8 @@ where = operation(
         lambda g, _y, condition, _a, _b: np.where(condition, g, 0),
         lambda g, _y, condition, _a, _b: np.where(condition, 0, g),
     ),
-    doc="a where the condition holds, else b; no gradient reaches what was not taken.",
+    doc="""a where the condition holds, else b. No gradient reaches what was not taken, nor through a function with an
+    infinite slope there (√ or log at 0), only through a product with NaN or ∞: choose a harmless factor before it.""",
 )
 
 # -- comparisons: booleans, constants --------------------------------------------------------------

@@ -176,7 +176,9 @@ def _check_losses(shape, labels, weights, ignore_index, reduction):
         raise complaint(ShapeError, f"cross_entropy: logits {shape} need weights {shape[-1:]}, not {weights.shape}")
     _check_labels("cross_entropy", labels, shape[-1], ignore_index)
     _check_reduction("cross_entropy", reduction)
-    if reduction == "mean" and not (labels.size and np.sum(_label_weight(labels, weights, ignore_index, "sum"))):
+    plain = weights is None and ignore_index is None
+    counting = labels.size if plain else np.sum(_label_weight(labels, weights, ignore_index, "sum"))
+    if reduction == "mean" and not counting:
         raise complaint(ValueError, "cross_entropy: no label counts, so there is no mean: use reduction='sum'")
 
 

@@ -14,7 +14,7 @@ def _matmul(a, b, /):
     BLAS is up to twice as fast with the long side first when b is a transposed matrix, which `h @ W.T` is:
     then compute (bᵀ aᵀ)ᵀ.
     """
-    if a.ndim == b.ndim == 2 and a.shape[0] < b.shape[1] and b.flags.f_contiguous:
+    if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2 and a.shape[0] < b.shape[1] and b.flags.f_contiguous:
         return (b.T @ a.T).T
     return a @ b
 
