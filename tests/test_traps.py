@@ -110,9 +110,9 @@ def test_the_time_of_a_chain_grows_linearly_with_its_length():
         gradient(lambda x: sum((x for _ in range(length)), 0.0 * x), 1.0)
         return time.process_time() - start
 
-    seconds(1_000)
     short = min(seconds(2_000) for _ in range(5))
-    assert seconds(40_000) < 3 * 20 * short
+    long = min(seconds(40_000) for _ in range(3))
+    assert long < 5 * 20 * short  # 400 times as long if it were quadratic
 
 
 # -- 6 ---------------------------------------------------------------------------------------------
@@ -396,6 +396,16 @@ def test_the_mixed_second_derivative_of_a_power_is_right_where_the_exponent_is_0
 def test_at_the_ends_of_the_numbers_values_and_gradients_are_exact_without_a_warning(function, at, value, derivative):
     np.testing.assert_allclose(function(tg.Tensor(at)).data, value, rtol=1e-15, atol=1e-300)
     np.testing.assert_allclose(gradient(function, at), derivative, rtol=1e-15, atol=1e-300)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_sigmoid_and_its_relatives_saturate_without_a_warning_in_every_precision(dtype):
+    x = [-10000, -1000, -100, -90, -12, 0, 12, 90, 100, 1000, 10000]
+    for function, ends in (tg.sigmoid, (0, 1)), (tg.tanh, (-1, 1)), (tg.softmax, (0, 1)), (tg.relu, (0, 10000)):
+        y = function(leaf(x, dtype))
+        y.sum().backward()
+        assert y.dtype == dtype
+        np.testing.assert_allclose(y.data[[0, -1]].astype(float), ends, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -714,6 +724,15 @@ def test_an_integer_or_boolean_tensor_serves_as_index_mask_and_label_and_is_left
     loss.backward()
     np.testing.assert_allclose(x.grad.data, [[0, 1, 1], [5, 3, 0]], atol=1e-15)
     assert index.grad is mask.grad is labels.grad is None
+
+
+def test_a_condition_that_is_a_tensor_of_floats_gets_no_gradient_from_being_one():
+    c = leaf([1.0, 0.0])
+    tg.where(c, c * 2, c * 3).sum().backward()
+    equal(c.grad.data, [2, 3])
+    c.grad = None
+    tg.where(c, 5.0, leaf([1.0, 2.0])).sum().backward(create_graph=True)
+    assert c.grad is None or not c.grad.data.any()
 
 
 def test_complex_numbers_are_refused():
@@ -1073,3 +1092,31 @@ def test_two_parameters_with_the_same_values_have_separate_gradients():
     equal(a.grad.data, [2, 2])
     equal(b.grad.data, [3, 3])
     equal(gradient(lambda x: x * 1.0 + x.detach() * 1.0, array), [1, 1])
+
+
+def test_data_set_to_a_users_array_is_a_copy_that_later_changes_do_not_reach():
+    w, given = leaf([1.0, 2.0]), np.array([3.0, 4.0])
+    w.data = given
+    y = (w * w).sum()
+    given += 100
+    y.backward()
+    assert w.grad.tolist() == [6.0, 8.0]
+
+
+@pytest.mark.parametrize("given", [np.ones(3), np.ones((2, 1)), np.ones(2, np.float32)])
+def test_data_keeps_its_shape_and_dtype(given):
+    with pytest.raises(tg.ShapeError, match="data of float64"):
+        leaf([1.0, 2.0]).data = given
+
+
+def test_masks_are_combined_with_and_or_and_not_also_with_an_array_on_the_left():
+    a, b = tg.Tensor([True, True, False]), np.array([True, False, False])
+    assert (a & b).tolist() == (b & a).tolist() == [True, False, False]
+    assert (a | b).tolist() == (b | a).tolist() == [True, True, False]
+    assert (~a).tolist() == [False, False, True]
+
+
+def test_and_or_and_not_of_integers_is_an_error():
+    for wrong in (lambda t: t & 1, lambda t: t | t, lambda t: ~t):
+        with pytest.raises(TypeError, match="masks"):
+            wrong(tg.Tensor([1, 2]))

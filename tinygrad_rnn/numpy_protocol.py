@@ -15,6 +15,7 @@ import numpy as np
 from . import operations
 from .errors import complaint
 from .operation import Operation
+from .tensor import Tensor
 
 
 def ufunc(function: np.ufunc, method: str, inputs: Sequence[Any], kwargs: dict) -> Any:
@@ -68,11 +69,18 @@ def _euclidean(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False
     return operations.norm(x, axis=axis, keepdims=keepdims)
 
 
+def _tensor(a: Any) -> Tensor:
+    return a if isinstance(a, Tensor) else Tensor(a)
+
+
 _TABLE: dict[Callable, Callable] = {
     np.shape: lambda t: t.shape,
     np.ndim: lambda t: t.ndim,
     np.size: lambda t, axis=None: t.size if axis is None else t.shape[axis],
     np.linalg.norm: _euclidean,
+    np.bitwise_and: lambda a, b: _tensor(a) & _tensor(b),
+    np.bitwise_or: lambda a, b: _tensor(a) | _tensor(b),
+    np.invert: lambda a: ~a,
 }
 for _name in operations.__all__:
     if hasattr(np, _name):

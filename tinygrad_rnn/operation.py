@@ -86,7 +86,7 @@ class Operation:
                 node = x.node
                 if node is not None:
                     needed = True
-                values.append(x.data)
+                values.append(x._array)
                 nodes.append(node)
             else:
                 values.append(np.asarray(x) if isinstance(x, (list, tuple)) else x)

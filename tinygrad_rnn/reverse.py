@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import AnomalyError, GradientError, ShapeError
+from .errors import AnomalyError, GradientError, ShapeError, complaint
 from .mode import current_mode, mode
 from .operation import fingerprints, not_finite
 from .operations import transpose
@@ -59,14 +59,20 @@ def gradients(
 def seed(output: Tensor, gradient: Any) -> Any:
     """The gradient that the pass starts with, checked."""
     if not output.requires_grad:
-        raise GradientError("backward from a constant: nothing that led to it needs a gradient (or no_grad was on)")
+        raise complaint(
+            GradientError, "backward from a constant: nothing that led to it needs a gradient (or no_grad was on)"
+        )
     if gradient is None:
         if output.size != 1 and not output.is_leaf:
-            raise GradientError(f"backward from shape {output.shape} needs a gradient of that shape, or sum() first")
+            raise complaint(
+                GradientError, f"backward from shape {output.shape} needs a gradient of that shape, or sum() first"
+            )
         return np.ones(output.shape, output.dtype)
     gradient = _given(gradient, output.dtype)
     if gradient.shape != output.shape:
-        raise ShapeError(f"backward: gradient of shape {gradient.shape} for a tensor of shape {output.shape}")
+        raise complaint(
+            ShapeError, f"backward: gradient of shape {gradient.shape} for a tensor of shape {output.shape}"
+        )
     return gradient
 
 

@@ -13,7 +13,7 @@ from weakref import ref
 
 import numpy as np
 
-from .errors import GradientError
+from .errors import GradientError, ShapeError, complaint
 from .mode import current_mode
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ class Tensor:
     integers and booleans are constants.
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "name", "node")
+    __slots__ = ("__weakref__", "_array", "grad", "name", "node")
 
-    data: np.ndarray
+    _array: np.ndarray
     grad: Tensor | None
     node: Node | None
     name: str | None
@@ -107,7 +107,7 @@ class Tensor:
         if array.dtype.kind not in "fiub":
             raise TypeError(f"a tensor holds real numbers or booleans, not {array.dtype}")
         array.setflags(write=False)
-        self.data = array
+        self._array = array
         self.grad = self.node = None
         self.name = name
         if requires_grad:
@@ -118,12 +118,27 @@ class Tensor:
         """A tensor that takes `array` over without a copy; the engine makes every result by it."""
         array.setflags(write=False)
         tensor = _new(Tensor)
-        tensor.data = array
+        tensor._array = array
         tensor.node = node
         tensor.grad = tensor.name = None
         return tensor
 
     # -- the array ---------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> np.ndarray:
+        return self._array
+
+    @data.setter
+    def data(self, array: np.ndarray) -> None:
+        if array is self._array:  # what ``grad.data *= 2`` comes to
+            return
+        if not isinstance(array, np.ndarray) or array.flags.writeable:
+            array = np.array(array)  # nobody else can change it
+        if (array.shape, array.dtype) != (self.shape, self.dtype):
+            raise complaint(ShapeError, f"data of {self.dtype} {self.shape} set to {array.dtype} {array.shape}")
+        array.setflags(write=False)
+        self._array = array
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -193,7 +208,9 @@ class Tensor:
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
         if not self.is_leaf:
-            raise GradientError("only a leaf's requires_grad can be set: use detach() to cut a result off its graph")
+            raise complaint(
+                GradientError, "only a leaf's requires_grad can be set: use detach() to cut a result off its graph"
+            )
         if wanted and self.data.dtype.kind != "f":
             raise TypeError(f"only floating point tensors have gradients, this one is {self.dtype}: use dtype=float")
         if wanted and self.node is None:
@@ -237,7 +254,7 @@ class Tensor:
 
     def _must_have_gradient(self, asked: str) -> Node:
         if self.node is None:
-            raise GradientError(f"{asked}: this tensor is a constant and never gets a gradient")
+            raise complaint(GradientError, f"{asked}: this tensor is a constant and never gets a gradient")
         return self.node
 
     def __reduce__(self) -> Any:
@@ -339,13 +356,15 @@ class Tensor:
         return ops.greater_equal(self, other)
 
     def __invert__(self) -> Tensor:
-        return ops.logical_not(self)
+        return ops.logical_not(_boolean(self))
 
     def __and__(self, other: Any) -> Tensor:
-        return ops.logical_and(self, other)
+        return ops.logical_and(_boolean(self), _boolean(other))
 
     def __or__(self, other: Any) -> Tensor:
-        return ops.logical_or(self, other)
+        return ops.logical_or(_boolean(self), _boolean(other))
+
+    __rand__, __ror__ = __and__, __or__
 
     # The methods NumPy's arrays have; each is the function of the same name.
 
@@ -390,6 +409,13 @@ class Tensor:
 
     def astype(self, dtype: Any) -> Tensor:
         return ops.astype(self, dtype)
+
+
+def _boolean(x: Any) -> Any:
+    dtype = x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype
+    if dtype.kind != "b":
+        raise complaint(TypeError, f"& | and ~ are for masks, which are booleans, not {dtype}")
+    return x
 
 
 def _restore(kind: Any, array: np.ndarray, requires_grad: bool, grad: Any, name: str | None, writeable: bool) -> Tensor:
