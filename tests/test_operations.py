@@ -571,3 +571,15 @@ def test_each_case_runs_the_operation_it_is_named_after(name):
 
 def test_every_operation_of_the_engine_and_every_public_function_has_its_case():
     assert (OURS | set(operations.__all__)) - set(CASES) - set(CONSTANTS) == set()
+
+
+def test_every_public_function_of_the_operations_is_exported():
+    modules = ("elementwise", "indexing", "losses", "products", "reductions", "shapes")
+    defined = {
+        name
+        for module in modules
+        for name, value in vars(getattr(tg.operations, module)).items()
+        if callable(value) and not name.startswith("_") and not isinstance(value, type)
+    }
+    internal = {"operation", "complaint", "OuterSum", "scatter", "label_weight", "spread", "here"}
+    assert defined - internal == set(tg.operations.__all__)

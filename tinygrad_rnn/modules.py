@@ -7,6 +7,7 @@ it is being trained is said by what it is given (an `rng` to drop units with, or
 
     class Elman(Module):
         def __init__(self, inputs, hidden, *, rng):
+            rng = np.random.default_rng(rng)  # one stream, so that U and W differ
             self.U = Parameter(glorot_uniform((hidden, inputs), rng=rng))
             self.W = Parameter(orthogonal((hidden, hidden), rng=rng))
             self.b = Parameter(zeros(hidden))

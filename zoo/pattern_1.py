@@ -1,7 +1,7 @@
 """Design pattern I: recurrence between hidden units, and an output at every step.
 
     a⁽ᵗ⁾ = b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾
-    h⁽ᵗ⁾ = tanh(a⁽ᵗ⁾)
+    h⁽ᵗ⁾ = tg.tanh(a⁽ᵗ⁾)
     o⁽ᵗ⁾ = c + V h⁽ᵗ⁾
     ŷ⁽ᵗ⁾ = softmax(o⁽ᵗ⁾)
     L⁽ᵗ⁾ = −log ŷ⁽ᵗ⁾ of the class y⁽ᵗ⁾,   L = Σₜ L⁽ᵗ⁾
@@ -18,30 +18,29 @@ import numpy as np
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import glorot_uniform, normal, orthogonal, zeros
-from tinygrad_rnn.modules import Module, Parameter
 
 
-class Pattern1(Module):
+class Pattern1(tg.Module):
     """A recurrent network whose hidden units see their own past: x → h → o at every step.
 
     U (hidden, inputs), W (hidden, hidden), V (outputs, hidden), b (hidden,), c (outputs,)
 
-    U starts as N(0, 1), so that a one-hot x, which picks a column of it, moves h at once; W as a rotation, so that
-    what h remembers neither vanishes nor explodes.
+    U starts as N(0, 1), so that a one-hot x, which picks a column of it, moves h at once; W starts orthogonal, which
+    keeps the length of what h remembers.
     """
 
     def __init__(self, inputs: int, hidden: int, outputs: int, *, rng: Any, dtype: Any = np.float64):
         rng = np.random.default_rng(rng)
-        self.U = Parameter(normal((hidden, inputs), rng=rng, dtype=dtype))
-        self.W = Parameter(orthogonal((hidden, hidden), rng=rng, dtype=dtype))
-        self.V = Parameter(glorot_uniform((outputs, hidden), rng=rng, dtype=dtype))
-        self.b = Parameter(zeros(hidden, dtype=dtype))
-        self.c = Parameter(zeros(outputs, dtype=dtype))
+        self.U = tg.Parameter(normal((hidden, inputs), rng=rng, dtype=dtype))
+        self.W = tg.Parameter(orthogonal((hidden, hidden), rng=rng, dtype=dtype))
+        self.V = tg.Parameter(glorot_uniform((outputs, hidden), rng=rng, dtype=dtype))
+        self.b = tg.Parameter(zeros(hidden, dtype=dtype))
+        self.c = tg.Parameter(zeros(outputs, dtype=dtype))
 
     def __call__(self, x: Any, y: Any) -> Any:
         """The loss L in nats: the sum over time, the mean over the batch.  x (T, B, inputs), labels y (T, B)
 
-        Raises ValueError if x and y differ in length, and what `tg.cross_entropy` raises for wrong labels.
+        Raises ValueError if x and y differ in length, and what `cross_entropy` raises for wrong labels.
         """
         h = self.initial_state(x.shape[1])
         L = 0

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,18 +18,20 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinygrad_rnn.checkpoints import load_checkpoint, save_checkpoint
-from tinygrad_rnn.optimisers import Adam, Optimiser, clip_grad_norm
+from tinygrad_rnn.optimisers import AdamW, Optimiser, clip_grad_norm
 
 
 class Task(Protocol):
     """Something to learn, and what tells that it has been learnt.
 
-    unit       what y is made of, in the plural: "characters"
+    unit       what the loss is counted per, and the speed in: "character"
     baselines  losses to compare with, by name: chance, or what a simpler model reaches
     """
 
     unit: str
-    baselines: dict[str, float]
+
+    @property
+    def baselines(self) -> dict[str, float]: ...
 
     def batch(self, rng: np.random.Generator) -> tuple[Any, Any]:
         """What the model is trained on in one step: x (T, B, …) and y (T, B)."""
@@ -43,10 +45,14 @@ class Task(Protocol):
 
 @dataclass
 class History:
-    """The course of a run. A report each: steps done, mean training loss since the last report, validation loss, seconds.
+    """The course of a run, a value a report.
 
-    recent   the training losses since the last report
-    elapsed  seconds of work so far, those before a resume included
+    step        steps done
+    train       mean training loss since the report before
+    validation  validation loss
+    seconds     of work until then, also those before the run was stopped and resumed
+
+    recent and elapsed are for the report to come: training losses since the last one, and seconds.
     """
 
     step: list[int] = field(default_factory=list)
@@ -72,6 +78,7 @@ def train(
     lr: float,
     rng: Any,
     clip: float = 1.0,
+    weight_decay: float = 0.0,
     every: int = 100,
     checkpoint: str | Path | None = None,
     fresh: bool = False,
@@ -80,23 +87,25 @@ def train(
 ) -> History:
     """Train `model` until `steps` steps are done; return the course of the run.
 
-    model       a module; ``model(x, y)`` is its loss in nats, summed over time
-    lr          Adam's learning rate at the start; it falls linearly, to 0 at the end
-    rng         a seed or a generator, for the batches
-    clip        gradients of a larger norm are scaled down to this one
-    every       steps from one report to the next: validation, a sample, a checkpoint
-    checkpoint  where to save; if there is a checkpoint already, the run goes on from it
-    fresh       start over even so
-    settings    what else the run depends on: a checkpoint of other settings is an error
-    show        print the reports and samples, with a progress bar if there is a terminal
+    model         a module; ``model(x, y)`` is its loss in nats, summed over time
+    lr            AdamW's learning rate at the start; it falls linearly, to 0 at the end
+    rng           a seed or a generator, for the batches
+    clip          gradients of a larger norm are scaled down to this one
+    weight_decay  AdamW's, against overfitting
+    every         steps from one report to the next: validation, a sample, a checkpoint
+    checkpoint    where to save; if there is a checkpoint already, the run goes on from it
+    fresh         start over even so
+    settings      what else the run depends on: a checkpoint of other settings is an error
+    show          print the reports and samples, with a progress bar if there is a terminal
 
     Ctrl-C stops after saving the step under way; a second one stops at once, with what was saved before.
 
     Raises KeyboardInterrupt; FloatingPointError when a loss or gradient is not finite, which is never saved;
     CheckpointError; ValueError for a checkpoint of other settings; ImportError to show without tqdm.
     """
+    display = _Display(task.unit, steps, show)
     rng = np.random.default_rng(rng)
-    optimiser = Adam(model.parameters(), lr)
+    optimiser = AdamW(model.parameters(), lr, weight_decay=weight_decay)
     step, history = 0, History()
     path = None if checkpoint is None else Path(checkpoint)
 
@@ -110,13 +119,17 @@ def train(
         _check_settings(path, extra["settings"], settings or {})
         history = History(**extra["history"])
     elif path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save()  # a place that cannot be written to is better known now
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        save()  # what cannot be written to is better known now
 
     began = time.perf_counter() - history.elapsed
-    with _Display(task, step, steps, show) as display, _patient_ctrl_c() as pressed:
-        for step in range(step + 1, steps + 1):
-            optimiser.lr = lr * (steps + 1 - step) / steps
+    with display.begun_at(step), _patient_ctrl_c() as pressed:
+        if step >= steps:
+            display.write(f"step {step} of {steps}: there is nothing left to do, unless given more steps")
+        while step < steps:
+            optimiser.lr = lr * (1 - step / steps)
+            step += 1
             x, y = task.batch(rng)
             try:
                 loss = _learn(model, optimiser, x, y, clip)
@@ -128,7 +141,7 @@ def train(
                     history.report(step, _finite("validation loss", task.validation_loss(model)))
                     display.report(history, task.sample(model, np.random.default_rng(step)))
             except FloatingPointError as error:
-                kept = f"; {path} holds a step before it" if path else ""
+                kept = f" (the last good step is in {path})" if path else ""
                 raise FloatingPointError(f"step {step}: {error}{kept}: try a smaller learning rate") from error
             if reporting or pressed:
                 save()
@@ -184,36 +197,42 @@ def _patient_ctrl_c() -> Iterator[list[int]]:
 class _Display:
     """A progress bar with the loss, the speed and the time left; above it, report by report, how the run has gone."""
 
-    def __init__(self, task: Task, step: int, steps: int, show: bool):
-        self.unit, self.steps = task.unit, steps
+    def __init__(self, unit: str, steps: int, show: bool):
+        self.unit, self.steps = unit, steps
+        self.tqdm = _tqdm() if show else None
+        self.bar: Any = None
+
+    @contextmanager
+    def begun_at(self, step: int) -> Iterator[None]:
+        if self.tqdm is None:
+            yield
+            return
+        form = "{percentage:3.0f}%|{bar}| step {n_fmt} of {total_fmt}, {remaining} left{postfix}"
         self.count, self.began = 0, time.perf_counter()
-        self.bar = _tqdm(step, steps) if show else None
-
-    def __enter__(self) -> _Display:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        # disable=None: where there is no terminal, there is no bar
+        with self.tqdm(initial=step, total=self.steps, bar_format=form, disable=None, dynamic_ncols=True) as self.bar:
+            yield
 
     def step(self, loss: float, size: int) -> None:
         if self.bar is not None:
             self.count += size
             speed = self.count / (time.perf_counter() - self.began)
-            self.bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} {self.unit}/s", refresh=False)
+            self.bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} {self.unit}s/s", refresh=False)
             self.bar.update()
 
     def report(self, history: History, sample: str) -> None:
+        losses = f"training {history.train[-1]:.3f}, validation {history.validation[-1]:.3f} nats"
+        self.write(f"\nstep {history.step[-1]} of {self.steps}: {losses}, after {history.seconds[-1]:.0f} s")
+        self.write("\n".join(f"    │ {line}" for line in sample.splitlines()))
+
+    def write(self, text: str) -> None:
         if self.bar is not None:
-            losses = f"training {history.train[-1]:.3f}, validation {history.validation[-1]:.3f} nats"
-            self.bar.write(f"\nstep {history.step[-1]} of {self.steps}: {losses}, after {history.seconds[-1]:.0f} s")
-            self.bar.write("\n".join(f"    │ {line}" for line in sample.splitlines()))
+            self.bar.write(text)
 
 
-def _tqdm(step: int, steps: int) -> Any:
+def _tqdm() -> Any:
     try:
         from tqdm import tqdm
     except ImportError:
         raise ImportError("the progress bar needs tqdm: pip install 'tinygrad_rnn[gallery]'") from None
-    form = "{percentage:3.0f}%|{bar}| step {n_fmt} of {total_fmt}, {remaining} left, {postfix}"
-    return tqdm(initial=step, total=steps, bar_format=form, disable=None, dynamic_ncols=True)  # None: if no terminal
+    return tqdm

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-import tinygrad_rnn as tg
+from tinygrad_rnn import no_grad
+from tinygrad_rnn.operations import cross_entropy, one_hot
 
 Codes = NDArray[np.int64]
 
@@ -190,7 +191,7 @@ class Characters:
     the next character, ``model.initial_state(B)`` the first h.
     """
 
-    unit = "characters"
+    unit = "character"
 
     def __init__(self, corpus: Corpus, T: int = 50, B: int = 32, dtype: DTypeLike = np.float32):
         self.corpus, self.T, self.B, self.dtype = corpus, T, B, dtype
@@ -204,7 +205,7 @@ class Characters:
         return {"uniform": float(np.log(self.outputs)), **ngrams}
 
     def one_hot(self, codes: Codes) -> NDArray[Any]:
-        return tg.one_hot(codes, self.outputs, self.dtype)
+        return one_hot(codes, self.outputs, self.dtype)
 
     def batch(self, rng: np.random.Generator) -> tuple[NDArray[Any], Codes]:
         """B random windows of the training part. Raises ValueError if it is too short for T."""
@@ -222,20 +223,20 @@ class Characters:
         length = -(-scored // streams)
         place = first + length * np.arange(streams)
         h, nats = model.initial_state(streams), 0.0
-        with tg.no_grad():
+        with no_grad():
             for t in range(-min(warm_up, first - 1), length):
                 at = np.minimum(place + t, end - 1)
                 o, h = model.step(self.one_hot(codes[at - 1]), h)
                 if t >= 0:
                     y = np.where(place + t < end, codes[at], -1)  # the last pieces may be shorter
-                    nats += tg.cross_entropy(o, y, ignore_index=-1, reduction="sum").item()
+                    nats += cross_entropy(o, y, ignore_index=-1, reduction="sum").item()
         return nats / scored
 
     def sample(self, model: Any, rng: int | np.random.Generator, length: int = 300, temperature: float = 1.0) -> str:
         """How the model goes on where the training part ends, each character drawn from softmax(o / temperature)."""
         rng = np.random.default_rng(rng)
         h, written = model.initial_state(1), list(self.corpus.train[-100:])
-        with tg.no_grad():
+        with no_grad():
             for code in written[:-1]:
                 _, h = model.step(self.one_hot(np.array([code])), h)
             for _ in range(length):
