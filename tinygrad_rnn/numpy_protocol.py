@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,9 @@ def ufunc(function: np.ufunc, method: str, inputs: Sequence[Any], kwargs: dict) 
 
 def function(function: Callable, args: tuple, kwargs: dict) -> Any:
     """Tensor.__array_function__"""
-    name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
     entry = _TABLE.get(function)
     if entry is None:
-        raise _no_rule(name)
+        raise _no_rule(_name(function))
     inputs, options = _signature(entry)
     if len(args) > inputs:  # what NumPy takes by position goes by NumPy's name for it
         named = list(inspect.signature(function).bind(*args).arguments.items())
@@ -41,13 +41,14 @@ def function(function: Callable, args: tuple, kwargs: dict) -> Any:
     given = {_RENAMED.get(option, option): value for option, value in kwargs.items()}
     unknown = [f"{option}=" for option, value in given.items() if option not in options and value is not None]
     if unknown:
-        raise _no_rule(f"{name} with {', '.join(unknown)}")
+        raise _no_rule(f"{_name(function)} with {', '.join(unknown)}")
     return entry(*args, **{option: value for option, value in given.items() if option in options})
 
 
 _RENAMED = {"a_min": "min", "a_max": "max"}
 
 
+@cache
 def _signature(entry: Callable) -> tuple[int, list[str]]:
     """How many inputs a rule takes, and the names of all its arguments."""
     if isinstance(entry, Operation):
@@ -56,6 +57,10 @@ def _signature(entry: Callable) -> tuple[int, list[str]]:
     if any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
         return 1000, []
     return sum(p.default is p.empty for p in parameters.values()), list(parameters)
+
+
+def _name(function: Callable) -> str:
+    return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
 
 def _no_rule(what: str) -> Exception:

@@ -97,9 +97,14 @@ def _own(part):
 
 def _before(name, x, axis):
     """An index that leaves the axes before `axis` as they are."""
-    if not -np.ndim(x) <= axis < np.ndim(x):
-        raise complaint(ShapeError, f"{name}: shape {np.shape(x)} has no axis {axis}")
-    return (slice(None),) * (axis % np.ndim(x))
+    ndim = len(_shape(x))
+    if not -ndim <= axis < ndim:
+        raise complaint(ShapeError, f"{name}: shape {_shape(x)} has no axis {axis}")
+    return (slice(None),) * (axis % ndim)
+
+
+def _shape(x):
+    return x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
 
 
 def take(x, indices, axis=None):
@@ -125,10 +130,10 @@ def embedding(weight, indices):
 
 def unbind(x, axis=0):
     """The slices of x along `axis`, as a list."""
-    if not np.ndim(x):
+    if not _shape(x):
         raise complaint(TypeError, "unbind: a 0-d tensor has no axis to iterate over")
     before = _before("unbind", x, axis)
-    return [_read(x, index=(*before, i)) for i in range(np.shape(x)[axis])]
+    return [_read(x, index=(*before, i)) for i in range(_shape(x)[axis])]
 
 
 def split(x, indices_or_sections, axis=0):
@@ -138,7 +143,7 @@ def split(x, indices_or_sections, axis=0):
     are the places to cut at, as in np.split.
     """
     before = _before("split", x, axis)
-    length = np.shape(x)[axis]
+    length = _shape(x)[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
         if indices_or_sections < 1 or length % indices_or_sections:
             raise complaint(ShapeError, f"split: length {length} is not {indices_or_sections} equal pieces")
