@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from statistics import median
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from tqdm import tqdm
 
 import tinygrad_rnn as tg
 
-from .measure import Table, paired, times_as_long
+from .measure import Table, paired, ratio
 
 
 class Size(NamedTuple):
@@ -26,15 +25,16 @@ class Size(NamedTuple):
 
 
 SIZES = {"S": Size(32, 16, 32, 64), "M": Size(64, 32, 64, 128), "L": Size(100, 64, 128, 512)}
+ROUNDS = {"S": 25, "M": 15, "L": 7}
 
 
 class Framework(NamedTuple):
-    """What frameworks write differently.
+    """What is written differently from framework to framework; the model is the same code in all.
 
-    constant    an array as the framework's own
-    gates       columns in four equal parts
-    train       ``train(loss, arrays)`` makes a function that computes the loss of the arrays, as parameters, and its
-                gradients, and returns both
+    constant  makes an array the framework's own
+    gates     gives the columns in four equal parts
+    train     ``train(loss, arrays)`` makes a function that takes a training step without the optimiser: it returns
+              ``loss(parameters)`` and its gradients, where the parameters start as the arrays
     """
 
     constant: Callable[[np.ndarray], Any]
@@ -46,15 +46,15 @@ class Framework(NamedTuple):
 
 
 def loss(f: Framework, parameters: Sequence[Any], x: Any, y: Any, h: Any, s: Any) -> Any:
-    """Σₜ −log p(y⁽ᵗ⁾) of an LSTM.  x (T, B, D), y (T, B) classes, h and s (B, H).
+    """Σₜ −log ŷ⁽ᵗ⁾ of the class y⁽ᵗ⁾.  x (T, B, D), y (T, B), h and s (B, H)
 
-    The products of all four gates are one: W is (4H, H), U is (4H, D).
+    The products for the three gates and the input are packed into one: W is (4H, H), U is (4H, D).
     """
     W, U, b, V, c = parameters
     L = 0.0
     for t in range(len(x)):
-        i, f_, q, a = f.gates(b + h @ W.T + x[t] @ U.T)
-        s = f.sigmoid(f_) * s + f.sigmoid(i) * f.tanh(a)
+        i, r, q, a = f.gates(b + h @ W.T + x[t] @ U.T)
+        s = f.sigmoid(r) * s + f.sigmoid(i) * f.tanh(a)
         h = f.sigmoid(q) * f.tanh(s)
         o = c + h @ V.T
         L = L + f.cross_entropy(o, y[t])
@@ -62,18 +62,67 @@ def loss(f: Framework, parameters: Sequence[Any], x: Any, y: Any, h: Any, s: Any
 
 
 def step(f: Framework, size: Size) -> Callable[[], tuple[Any, list]]:
-    """A function that runs one training step and returns the loss and the gradients of W, U, b, V and c."""
+    """A function that takes one training step: it returns the loss and the gradients of W, U, b, V and c."""
     T, B, D, H = size
     rng = np.random.default_rng(0)
     shapes = (4 * H, H), (4 * H, D), (4 * H,), (D, H), (D,)
-    parameters = [(rng.normal(size=shape) / H**0.5).astype(np.float32) for shape in shapes]
+    arrays = [(rng.normal(size=shape) / H**0.5).astype(np.float32) for shape in shapes]
     x = f.constant(rng.normal(size=(T, B, D)).astype(np.float32))
     y = f.constant(rng.integers(0, D, (T, B)))
     zero = f.constant(np.zeros((B, H), np.float32))
-    return f.train(lambda parameters: loss(f, parameters, x, y, zero, zero), parameters)
+    return f.train(lambda parameters: loss(f, parameters, x, y, zero, zero), arrays)
+
+
+def run(sizes: Mapping[str, Size] = SIZES, rounds: Mapping[str, int] = ROUNDS) -> Table:
+    """Time all frameworks that are installed. Raises AssertionError if they do not compute the same gradients."""
+    found, missing = installed()
+    table = Table("One LSTM training step: loss and gradients, float32", ["size", "framework", "ms", "times ours"])
+    with tqdm(total=len(sizes) * len(found), desc="lstm", leave=False) as bar:
+        for label, size in sizes.items():
+            ours = step(tinygrad_rnn(), size)
+            timings, rows = [], []
+            for name, framework in found.items():
+                bar.set_postfix_str(f"{label}, {name}")
+                peer = step(framework, size)
+                check_agreement(ours(), peer(), name)
+                mine, theirs = paired([ours, peer], rounds[label])
+                timings += mine
+                rows.append([label, name, median(theirs) * 1e3, ratio(theirs, mine)])
+                bar.update()
+            timings = timings or paired([ours], rounds[label])[0]
+            table.rows += [[label, "tinygrad_rnn", median(timings) * 1e3, 1.0], *rows]
+    table.notes += [f"{label}: T {size.T}, B {size.B}, D {size.D}, H {size.H}" for label, size in sizes.items()]
+    table.notes.append("times ours: how many times as long it takes, the median over pairs of runs in turn, one thread")
+    table.notes.append("aim: PyTorch at least 1 at S, M and L; autograd and MyGrad at least 2 at S and M")
+    table.notes += [f"{name} is not installed: not compared" for name in missing]
+    return table
+
+
+def check_agreement(ours: tuple[Any, list], peer: tuple[Any, list], name: str) -> None:
+    """Raise AssertionError unless loss and gradients are the same, up to the rounding of float32."""
+    for what, a, b in zip("LWUbVc", [ours[0].item(), *ours[1]], [peer[0].item(), *peer[1]], strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        error = np.abs(a - b).max() / np.abs(b).max()
+        assert error < 1e-4, f"{name} and tinygrad_rnn differ by {error:.1e} of the largest in ∂L/∂{what}"
 
 
 # -- the frameworks --------------------------------------------------------------------------------
+
+
+def installed() -> tuple[dict[str, Framework], list[str]]:
+    """The peers that can be imported, under name and version; the names of the others."""
+    found: dict[str, Framework] = {}
+    missing = []
+    for name, package, variants in (
+        ("PyTorch", "torch", {"": torch}),
+        ("autograd", "autograd", {"": autograd, ", rules by hand": autograd_by_hand}),
+        ("MyGrad", "mygrad", {"": mygrad}),
+    ):
+        try:
+            found |= {f"{name} {version(package)}{how}": make() for how, make in variants.items()}
+        except ImportError:  # a PackageNotFoundError is one too
+            missing.append(name)
+    return found, missing
 
 
 def _clear(parameter: Any) -> None:
@@ -81,7 +130,7 @@ def _clear(parameter: Any) -> None:
 
 
 def _by_backward(parameter: Callable[[np.ndarray], Any], clear: Callable[[Any], Any] = _clear) -> Callable:
-    """Training where a parameter is an object, with the gradient as its attribute."""
+    """`train` where a parameter is an object that has its gradient as an attribute."""
 
     def train(loss: Callable, arrays: list[np.ndarray]) -> Callable[[], tuple[Any, list]]:
         parameters = [parameter(array) for array in arrays]
@@ -98,18 +147,18 @@ def _by_backward(parameter: Callable[[np.ndarray], Any], clear: Callable[[Any], 
     return train
 
 
-def _tinygrad_rnn() -> Framework:
+def tinygrad_rnn() -> Framework:
     return Framework(
         constant=np.asarray,
         sigmoid=tg.sigmoid,
         tanh=tg.tanh,
         gates=lambda x: tg.split(x, 4, axis=1),
         cross_entropy=tg.cross_entropy,
-        train=_by_backward(lambda array: tg.Tensor(array, requires_grad=True)),
+        train=_by_backward(tg.Parameter),
     )
 
 
-def _torch() -> Framework:
+def torch() -> Framework:
     import torch
 
     torch.set_num_threads(1)
@@ -117,23 +166,38 @@ def _torch() -> Framework:
         constant=torch.tensor,
         sigmoid=torch.sigmoid,
         tanh=torch.tanh,
-        gates=lambda x: torch.chunk(x, 4, dim=1),
+        gates=lambda x: torch.chunk(x, 4, dim=1),  # faster than torch.split
         cross_entropy=torch.nn.functional.cross_entropy,
         train=_by_backward(lambda array: torch.tensor(array, requires_grad=True)),
     )
 
 
-def _autograd() -> Framework:
+def autograd() -> Framework:
+    """It has neither σ nor a cross-entropy: here they are written in its operations, as in its own examples."""
     import autograd.numpy as anp
     from autograd import value_and_grad
+
+    def cross_entropy(o: Any, y: Any) -> Any:
+        z = o - anp.max(o, axis=1, keepdims=True)
+        return anp.mean(anp.log(anp.sum(anp.exp(z), axis=1)) - z[np.arange(len(y)), y])
+
+    return Framework(
+        constant=np.asarray,
+        sigmoid=lambda x: 0.5 * (anp.tanh(0.5 * x) + 1),
+        tanh=anp.tanh,
+        gates=lambda x: anp.split(x, 4, axis=1),
+        cross_entropy=cross_entropy,
+        train=lambda loss, arrays: lambda: value_and_grad(loss)(arrays),
+    )
+
+
+def autograd_by_hand() -> Framework:
+    """σ and the cross-entropy as operations of their own: as fast as it can be."""
     from autograd.extend import defvjp, primitive
 
-    # It has neither of its own (without SciPy): as fast as they can be, each an operation with a derivative by hand.
     @primitive
     def sigmoid(x: Any) -> Any:
         return 1 / (1 + np.exp(-x))
-
-    defvjp(sigmoid, lambda y, x: lambda g: g * (y * (1 - y)))
 
     @primitive
     def cross_entropy(o: Any, y: Any) -> Any:
@@ -144,21 +208,14 @@ def _autograd() -> Framework:
         e = np.exp(o - np.max(o, axis=1, keepdims=True))
         e /= np.sum(e, axis=1, keepdims=True)
         e[np.arange(len(y)), y] -= 1
-        return lambda g: g / np.float32(len(y)) * e
+        return lambda g: g / len(y) * e
 
+    defvjp(sigmoid, lambda y, x: lambda g: g * (y * (1 - y)))
     defvjp(cross_entropy, cross_entropy_rule, argnums=(0,))
-
-    return Framework(
-        constant=np.asarray,
-        sigmoid=sigmoid,
-        tanh=anp.tanh,
-        gates=lambda x: anp.split(x, 4, axis=1),
-        cross_entropy=cross_entropy,
-        train=lambda loss, arrays: lambda: value_and_grad(loss)(arrays),
-    )
+    return autograd()._replace(sigmoid=sigmoid, cross_entropy=cross_entropy)
 
 
-def _mygrad() -> Framework:
+def mygrad() -> Framework:
     import mygrad
     from mygrad.nnet.activations import sigmoid
     from mygrad.nnet.losses import softmax_crossentropy

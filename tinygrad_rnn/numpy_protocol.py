@@ -33,7 +33,7 @@ def function(function: Callable, args: tuple, kwargs: dict) -> Any:
     """Tensor.__array_function__"""
     entry = _TABLE.get(function)
     if entry is None:
-        raise _no_rule(_name(function))
+        raise _no_rule(_numpy_name(function))
     inputs, options = _signature(entry)
     if len(args) > inputs:  # what NumPy takes by position goes by NumPy's name for it
         named = list(inspect.signature(function).bind(*args).arguments.items())
@@ -41,7 +41,7 @@ def function(function: Callable, args: tuple, kwargs: dict) -> Any:
     given = {_RENAMED.get(option, option): value for option, value in kwargs.items()}
     unknown = [f"{option}=" for option, value in given.items() if option not in options and value is not None]
     if unknown:
-        raise _no_rule(f"{_name(function)} with {', '.join(unknown)}")
+        raise _no_rule(f"{_numpy_name(function)} with {', '.join(unknown)}")
     return entry(*args, **{option: value for option, value in given.items() if option in options})
 
 
@@ -59,7 +59,7 @@ def _signature(entry: Callable) -> tuple[int, list[str]]:
     return sum(p.default is p.empty for p in parameters.values()), list(parameters)
 
 
-def _name(function: Callable) -> str:
+def _numpy_name(function: Callable) -> str:
     return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
 

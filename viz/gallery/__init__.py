@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import math
 import os
 import platform
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,15 +25,15 @@ import numpy as np
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.checkpoints import previous
-from viz.diagram import THEMES
-from viz.plots import CURVES, Points, loss_curve
+from viz.diagram import THEMES, Diagram
+from viz.plots import CURVES, loss_curve
 from viz.views import circuit, side_by_side, unfolded
 from zoo import pattern_1
 from zoo.tasks.characters import Characters, Corpus, load
-from zoo.training import train
+from zoo.training import History, train
 
 NAME = "pattern I"
-LR, CLIP = 0.006, 1.0
+LR, CLIP, WEIGHT_DECAY = 0.006, 1.0, 0.1
 REPORTS = 40  # points of the loss curve
 DRAWN = 6  # steps of the run that is drawn: the first two and the last are shown
 SAMPLE = 600  # characters
@@ -97,41 +99,49 @@ def build(
     model = pattern_1.Pattern1(task.inputs, hidden, task.outputs, rng=for_weights, dtype=np.float32)
     pictures = _diagrams(model, task, out)
 
-    validation = [(0, task.validation_loss(model))]
+    untrained = task.validation_loss(model)
     checkpoint = out / f"pattern-1-{_digest(task.corpus.text, steps, hidden, seed):08x}.npz"
-    every = max(1, steps // REPORTS)
-    options: dict[str, Any] = {"steps": steps, "lr": LR, "clip": CLIP, "every": every}
-    history = train(model, task, rng=for_batches, checkpoint=checkpoint, show=show, **options)
-    validation += zip(history.step, history.validation, strict=True)
-    training = list(zip(history.step, history.train, strict=True))
-    pictures["loss"] = _loss(training, validation, task.baselines, out)
+    every = math.ceil(steps / REPORTS)
+    history = train(
+        model,
+        task,
+        steps=steps,
+        lr=LR,
+        clip=CLIP,
+        weight_decay=WEIGHT_DECAY,
+        rng=for_batches,
+        every=every,
+        checkpoint=checkpoint,
+        show=show,
+    )
+    pictures["loss"] = _loss(history, untrained, task.baselines, out)
 
-    page = out / "index.html"
-    nats = history.validation[-1]
-    facts = {
-        "Text": f"Python’s own help topics, {len(task.corpus.text):,} characters, {task.inputs} of them distinct",
-        "Weights": f"{sum(p.size for p in model.parameters()):,}, for {hidden} hidden units",
-        "Updates": f"{steps:,}, each on {task.B} windows of {task.T} characters",
-        "Optimiser": f"Adam, learning rate {LR} falling to 0, gradients clipped to norm {CLIP:g}",
-        "Training": f"{history.seconds[-1]:.0f} seconds",
-        "Seed": seed,
-        "Python, NumPy": f"{platform.python_version()}, {np.__version__}",
-        "Processor cores": os.cpu_count(),
-    }
-    text = _html(
+    built = Built(out / "index.html", history.validation[-1], task.baselines)
+    text = "Python’s own help topics" if corpus is None else "a text given to build"
+    html = _html(
         pictures=pictures,
-        steps=DRAWN,
+        drawn=DRAWN,
         source={"path": pattern_1.__name__.replace(".", "/") + ".py", "text": _source()},
-        standings=_standings({**task.baselines, NAME: nats}),
+        standings=_standings({**task.baselines, NAME: built.nats}),
         sample=task.sample(model, for_sample, SAMPLE),
-        facts=facts,
+        facts={
+            "Text": f"{text}: {len(task.corpus.text):,} characters, {task.inputs} of them distinct",
+            "Weights": f"{sum(p.size for p in model.parameters()):,}, for {hidden} hidden units",
+            "Updates": f"{steps:,}, each on {task.B} windows of {task.T} characters",
+            "Optimiser": f"AdamW, learning rate {LR} falling to 0, weight decay {WEIGHT_DECAY:g}",
+            "Clipping": f"gradients to norm {CLIP:g}",
+            "Training": f"{history.seconds[-1]:.0f} seconds",
+            "Seed": seed,
+            "Python, NumPy": f"{platform.python_version()}, {np.__version__}",
+            "Processor cores": os.cpu_count(),
+        },
         command=command,
         made=datetime.now().astimezone(),
     )
-    _write(page, text)
+    _write(built.page, html)
     for file in (checkpoint, previous(checkpoint)):
         file.unlink(missing_ok=True)
-    return Built(page, nats, task.baselines)
+    return built
 
 
 # -- pictures ------------------------------------------------------------------------------------------------
@@ -141,9 +151,8 @@ def _diagrams(model: Any, task: Characters, out: Path) -> dict[str, Picture]:
     """The diagrams of the model, drawn from the record of its run on a short sequence."""
     x, y = task.batch(np.random.default_rng(0))
     graph = tg.record(model, x[:DRAWN], y[:DRAWN])
-    both = "The circuit of pattern I, an arrow that says unfold, and the unfolded graph. Each is described below, alone."
-    alt = {
-        side_by_side: both,
+    alt: dict[Callable[..., Diagram], str] = {
+        side_by_side: "The circuit of pattern I, an arrow that says unfold, the unfolded graph; described below.",
         circuit: f"The circuit of pattern I. {circuit(graph).description}",
         unfolded: f"The unfolded graph of pattern I. {unfolded(graph).description}",
     }
@@ -156,15 +165,17 @@ def _diagrams(model: Any, task: Characters, out: Path) -> dict[str, Picture]:
     return pictures
 
 
-def _loss(training: Points, validation: Points, baselines: dict[str, float], out: Path) -> Picture:
+def _loss(history: History, untrained: float, baselines: dict[str, float], out: Path) -> Picture:
     """The loss curve among the lines of the baselines."""
+    training = list(zip(history.step, history.train, strict=True))
+    validation = [(0, untrained), *zip(history.step, history.validation, strict=True)]
     for theme in THEMES:
         svg = loss_curve(training, validation, baselines, name=NAME, unit="nats per character", theme=theme)
         _write(out / f"loss-{theme}.svg", svg)
-    (_, first), (steps, last) = validation[0], validation[-1]
+    steps, last = validation[-1]
+    fall = f"The validation loss goes from {untrained:.2f} to {last:.2f} nats per character in {steps:,} updates."
     lines = ", ".join(f"{name} {nats:.2f}" for name, nats in baselines.items())
-    words = f"The loss goes from {first:.2f} to {last:.2f} nats per character in {steps:,} updates. Dashed lines: {lines}."
-    return Picture("loss", words, *_size(svg))
+    return Picture("loss", f"{fall} Dashed lines: {lines}.", *_size(svg))
 
 
 def _size(svg: str) -> tuple[int, int]:

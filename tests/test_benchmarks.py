@@ -1,0 +1,112 @@
+"""The benchmarks run, and what they compare computes the same. Times are not asserted: see `python -m benchmarks`."""
+
+import json
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+
+from benchmarks import chain, checkpoint, imports, lstm, record
+from benchmarks.__main__ import main
+from benchmarks.measure import Table, exponent, growth, peak_bytes, ratio
+
+TINY = {"tiny": lstm.Size(T=3, B=2, D=4, H=5)}
+
+
+# What is measured
+
+
+@pytest.mark.parametrize("name", lstm.installed()[0])
+def test_the_frameworks_agree_on_the_loss_and_all_gradients(name):
+    ours, peer = (lstm.step(framework, TINY["tiny"]) for framework in (lstm.tinygrad_rnn(), lstm.installed()[0][name]))
+    lstm.check_agreement(ours(), peer(), name)
+    lstm.check_agreement(ours(), peer(), name)  # a second step starts afresh
+
+
+def test_a_wrong_gradient_is_noticed():
+    loss, gradients = lstm.step(lstm.tinygrad_rnn(), TINY["tiny"])()
+    wrong = [gradients[0] * 1.001, *gradients[1:]]
+    with pytest.raises(AssertionError, match="∂L/∂W"):
+        lstm.check_agreement((loss, gradients), (loss, wrong), "it")
+
+
+def test_the_lstm_of_the_benchmark_starts_at_the_loss_of_a_guess():
+    size = lstm.Size(T=3, B=100, D=4, H=5)
+    loss, gradients = lstm.step(lstm.tinygrad_rnn(), size)()
+    assert loss.item() == pytest.approx(3 * np.log(4), rel=0.2)
+    assert [g.shape for g in gradients] == [(20, 5), (20, 4), (20,), (4, 5), (4,)]
+
+
+def test_checkpointed_pieces_give_the_same_gradients():
+    network = checkpoint.Network(T=10, B=2, D=3, H=4)
+    for kept, again in zip(network.train(), network.train_in_pieces(), strict=True):
+        np.testing.assert_allclose(again, kept, rtol=1e-12)
+
+
+def test_a_peer_that_is_not_installed_is_said_to_be_missing(monkeypatch):
+    for package in "torch", "autograd", "mygrad":
+        monkeypatch.setitem(sys.modules, package, None)
+    assert lstm.installed() == ({}, ["PyTorch", "autograd", "MyGrad"])
+    table = lstm.run(TINY, {"tiny": 1})
+    assert [row[:2] for row in table.rows] == [["tiny", "tinygrad_rnn"]]
+    assert "PyTorch is not installed: not compared" in table.notes
+
+
+# Running them
+
+
+@pytest.mark.parametrize(
+    ("run", "rows"),
+    [
+        (partial(lstm.run, TINY, {"tiny": 1}), 1 + len(lstm.installed()[0])),
+        (partial(chain.run, [10, 20], rounds=1), 2),
+        (partial(checkpoint.run, [4, 9, 16], B=2, D=3, H=4, rounds=1), 3),
+        (partial(record.run, [3], B=2, D=3, H=4, rounds=1), 2),
+        (partial(imports.run, interpreters=1), 1),
+    ],
+    ids=["lstm", "chain", "checkpoint", "record", "imports"],
+)
+def test_each_benchmark_gives_a_table(run, rows, capsys):
+    table = run()
+    assert len(table.rows) == rows
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+    for row in table.rows:
+        assert all(cell > 0 for cell in row if isinstance(cell, float))
+
+
+def test_the_command_prints_the_tables_and_writes_the_figures(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(chain, "run", partial(chain.run, [10, 20], rounds=1))
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "chain", "--json", str(tmp_path / "figures.json")])
+    main()
+    assert "A chain of operations" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert [row[0] for row in figures["chain"]["rows"]] == [10, 20]
+
+
+def test_the_command_names_the_benchmarks_there_are(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "lstn"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "there is no benchmark lstn: there are lstm, chain" in capsys.readouterr().err
+
+
+# Measuring
+
+
+def test_a_table_aligns_its_columns():
+    table = Table("Ways", ["T", "ms"], [[1000, 0.012345], [5, None]], ["a note"])
+    assert str(table) == "Ways\n────\n    T      ms\n1,000  0.0123\n    5       –\na note"
+
+
+def test_peak_memory_counts_arrays_while_they_live():
+    assert 8e6 <= peak_bytes(lambda: np.ones(10**6).sum()) < 8.1e6
+
+
+def test_growth_is_fitted():
+    assert exponent([1, 4, 16], [3, 6, 12]) == pytest.approx(0.5)
+    assert growth([1, 4, 9, 16], [5, 7, 9, 11]) == pytest.approx((3, 2, 0.5))
+
+
+def test_a_ratio_is_the_median_of_the_pairs_ratios():
+    assert ratio([2, 30, 4], [1, 10, 1]) == 3
