@@ -1,7 +1,7 @@
 """Design pattern I: recurrence between hidden units, and an output at every step.
 
     a⁽ᵗ⁾ = b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾
-    h⁽ᵗ⁾ = tg.tanh(a⁽ᵗ⁾)
+    h⁽ᵗ⁾ = tanh(a⁽ᵗ⁾)
     o⁽ᵗ⁾ = c + V h⁽ᵗ⁾
     ŷ⁽ᵗ⁾ = softmax(o⁽ᵗ⁾)
     L⁽ᵗ⁾ = −log ŷ⁽ᵗ⁾ of the class y⁽ᵗ⁾,   L = Σₜ L⁽ᵗ⁾
