@@ -72,16 +72,11 @@ def _role(step: Step) -> Any:
 
 def _divided_by_what_enters(group: list[Step]) -> list[list[Step]]:
     """By the parameters and inputs that are read, where every visit reads one, and by the operation's attributes."""
-
-    def entering(step: Step) -> tuple:
-        return tuple(
-            _role(x) if all(s.inputs[slot].operation is None for s in group) else None
-            for slot, x in enumerate(step.inputs)
-        )
-
     if len(group) == 1 or group[0].operation is None or len({len(step.inputs) for step in group}) > 1:
         return _divided(group, lambda step: len(step.inputs))
-    parts = _divided(group, entering)
+    slots = range(len(group[0].inputs))
+    entered = [slot for slot in slots if all(step.inputs[slot].operation is None for step in group)]
+    parts = _divided(group, lambda step: tuple(_role(step.inputs[slot]) for slot in entered))
     return [p for part in parts for p in ([part] if _offset(part) is not None else _divided(part, _attributes))]
 
 
