@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viz import diagram
-from viz.diagram import Arrow, Diagram, Vertex
+from viz import diagram, parts, routes
+from viz.diagram import Diagram
 from viz.labels import at_step, escape, identifier, superscript, visible
+from viz.parts import Arrow, Vertex
 from viz.render import RendererMissing, RenderError, render, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -210,7 +211,7 @@ def test_an_arrow_goes_around_a_vertex_in_its_way() -> None:
     row = [Vertex(f"h{t}", at_step("h", t), t, 0) for t in range(5)]
     skips = Diagram(row, [Arrow("h0", "h2"), Arrow("h1", "h4"), Arrow("h4", "h0")])
     assert skips.hidden == []
-    assert max(y for _, y in points(skips.source, "h0", "h2")) > 22 + diagram.CLEARANCE
+    assert max(y for _, y in points(skips.source, "h0", "h2")) > 22 + parts.CLEARANCE
 
 
 def test_an_arrow_that_cannot_keep_clear_is_reported() -> None:
@@ -237,7 +238,7 @@ def test_no_label_covers_another_or_an_arrow_or_a_vertex() -> None:
     arrows = [Arrow(f"h{i}", f"c{j}", f".{i}{j}") for i in range(4) for j in range(2)]
     drawing = Diagram(vertices, arrows)
     boxes = [
-        (complex(float(x), float(y)), diagram._half(f".{i}{j}"))
+        (complex(float(x), float(y)), routes.half_of(f".{i}{j}"))
         for i in range(4)
         for j in range(2)
         for x, y in re.findall(rf'h{i} -> c{j} \[.*lp="(.*?),(.*?)"', drawing.source)
@@ -284,7 +285,7 @@ def test_any_text_is_shown_literally(text: str) -> None:
 @given(st.lists(ANY_TEXT, min_size=1, max_size=8, unique=True))
 def test_any_texts_at_all_are_shown_literally(names: list[str]) -> None:
     drawing = Diagram([Vertex(name, f"-{name}", i, 0) for i, name in enumerate(names)], [])
-    assert texts(drawing._repr_svg_()) == [visible(f"-{name}", diagram.LIMIT).replace("\xa0", " ") for name in names]
+    assert texts(drawing._repr_svg_()) == [visible(f"-{name}", parts.LIMIT).replace("\xa0", " ") for name in names]
 
 
 @needs_dot

@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import Literal
 
 from tinygrad_rnn.record import Graph
-from viz.diagram import Arrow, Diagram, Vertex
+from viz.diagram import Diagram
 from viz.labels import at_step
+from viz.parts import Arrow, Vertex
 from viz.variables import Link, Variable, Variables
 
 Theme = Literal["light", "dark"]

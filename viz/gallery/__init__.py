@@ -100,8 +100,7 @@ def build(
     pictures = _diagrams(model, task, out)
 
     untrained = task.validation_loss(model)
-    checkpoint = out / f"pattern-1-{_digest(task.corpus.text, steps, hidden, seed):08x}.npz"
-    every = math.ceil(steps / REPORTS)
+    checkpoint = out / f"pattern-1-{_digest(task.corpus.text, steps, hidden, seed, LR, CLIP, WEIGHT_DECAY):08x}.npz"
     history = train(
         model,
         task,
@@ -110,7 +109,7 @@ def build(
         clip=CLIP,
         weight_decay=WEIGHT_DECAY,
         rng=for_batches,
-        every=every,
+        every=math.ceil(steps / REPORTS),
         checkpoint=checkpoint,
         show=show,
     )
