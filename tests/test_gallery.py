@@ -171,15 +171,15 @@ def test_nothing_but_the_page_and_its_pictures_is_left(built: Built) -> None:
 
 def test_a_page_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tiny(tmp_path).page.read_bytes()
-    write = Path.write_text
+    write = Path.write_bytes
 
-    def until_the_disk_is_full(path: Path, text: str, **how: Any) -> int:
-        if "index" not in path.name:
-            return write(path, text, **how)
-        write(path, text[: len(text) // 2], **how)
+    def until_the_disk_is_full(path: Path, content: bytes) -> int:
+        if b"<html" not in content:
+            return write(path, content)
+        write(path, content[: len(content) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", until_the_disk_is_full)
+    monkeypatch.setattr(Path, "write_bytes", until_the_disk_is_full)
     with pytest.raises(OSError, match="No space left"):
         tiny(tmp_path, seed=1)
     assert (tmp_path / "index.html").read_bytes() == before

@@ -105,9 +105,10 @@ class Diagram:
 
     @property
     def description(self) -> str:
-        """The drawing in words, one sentence for each arrow: for those who cannot see it."""
+        """The drawing in words, one sentence for each arrow between vertices that are seen."""
         title = [f"{self.title}."] if self.title else []
-        return " ".join(title + [self._sentence(arrow) for arrow in self.arrows])
+        seen = [a for a in self.arrows if not self._named[a.tail].kind == self._named[a.head].kind == "anchor"]
+        return " ".join(title + [self._sentence(arrow) for arrow in seen])
 
     def _sentence(self, arrow: Arrow) -> str:
         spoken = {"delay": "a delay of one step", "ellipsis": "the steps not drawn", "anchor": "a junction"}

@@ -47,11 +47,11 @@ def render(source: str, path: str | os.PathLike[str], engine: str = "dot") -> Pa
         raise ValueError(f"cannot tell the format of {path.name!r}; known extensions: {', '.join(FORMATS)}")
     format = FORMATS[path.suffix.lower()]
     if format == "dot":
-        return _write(path, source.encode())
+        return write(path, source.encode())
     try:
-        return _write(path, _draw(source, format, engine))
+        return write(path, _draw(source, format, engine))
     except RendererMissing as missing:
-        written = _write(path.with_suffix(".dot"), source.encode())
+        written = write(path.with_suffix(".dot"), source.encode())
         raise RendererMissing(f"{missing}; the DOT text is in {written}") from None
 
 
@@ -82,8 +82,11 @@ def _command(format: str, engine: str) -> list[str]:
     )
 
 
-def _write(path: Path, content: bytes) -> Path:
-    """Write beside the path, then rename: no reader ever sees half a file."""
+def write(path: Path, content: bytes) -> Path:
+    """Write beside the path, then rename: no reader ever sees half a file. Makes missing folders.
+
+    Raises OSError, which names the path.
+    """
     part = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

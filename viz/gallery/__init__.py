@@ -27,6 +27,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn.checkpoints import previous
 from viz.diagram import THEMES, Diagram
 from viz.plots import CURVES, loss_curve
+from viz.render import write
 from viz.views import circuit, side_by_side, unfolded
 from zoo import pattern_1
 from zoo.tasks.characters import Characters, Corpus, load
@@ -137,7 +138,7 @@ def build(
         command=command,
         made=datetime.now().astimezone(),
     )
-    _write(built.page, html)
+    write(built.page, html.encode())
     for file in (checkpoint, previous(checkpoint)):
         file.unlink(missing_ok=True)
     return built
@@ -170,7 +171,7 @@ def _loss(history: History, untrained: float, baselines: dict[str, float], out: 
     validation = [(0, untrained), *zip(history.step, history.validation, strict=True)]
     for theme in THEMES:
         svg = loss_curve(training, validation, baselines, name=NAME, unit="nats per character", theme=theme)
-        _write(out / f"loss-{theme}.svg", svg)
+        write(out / f"loss-{theme}.svg", svg.encode())
     steps, last = validation[-1]
     fall = f"The validation loss goes from {untrained:.2f} to {last:.2f} nats per character in {steps:,} updates."
     lines = ", ".join(f"{name} {nats:.2f}" for name, nats in baselines.items())
@@ -226,16 +227,6 @@ def _source() -> str:
 def _digest(*dependencies: Any) -> int:
     """A number that changes with whatever a checkpoint depends on, the code of the model among it."""
     return zlib.crc32(repr((_source(), *dependencies)).encode())
-
-
-def _write(path: Path, text: str) -> None:
-    """Write beside the path, then rename: no reader ever sees half a file."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _require(*packages: str) -> None:
