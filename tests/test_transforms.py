@@ -557,3 +557,39 @@ def test_check_gradients_says_what_it_cannot_check(function, x, error, message):
 
 
 GENERATOR = np.random.default_rng(0)
+
+
+# -- the gradient of a weight, kept as a sum of outer products -------------------------------------
+
+
+def _weight_gradient(hoisted, rows, steps, prepare=lambda transposed: None):
+    rng = np.random.default_rng(0)
+    W, x = tg.Parameter(rng.normal(size=(3, 2))), rng.normal(size=(steps, rows, 2))
+    transposed = W.T
+    prepare(transposed)
+    total = 0.0
+    for x_t in x:
+        total = total + np.tanh(x_t @ (transposed if hoisted else W.T)).sum()
+    total.backward()
+    slopes = 1 - np.tanh(x @ W.data.T) ** 2
+    return W.grad.data, np.einsum("tbi,tbj->ij", slopes, x), transposed
+
+
+@pytest.mark.parametrize("hoisted", [False, True])
+@pytest.mark.parametrize(("rows", "steps"), [(1, 3), (100, 7), (512, 2), (600, 3)])
+def test_a_weight_used_at_many_steps_gets_the_sum_of_its_outer_products(hoisted, rows, steps):
+    found, expected, _ = _weight_gradient(hoisted, rows, steps)
+    assert np.allclose(found, expected, rtol=1e-12)
+
+
+def test_a_transposed_weight_has_hooks_and_keeps_its_gradient_like_any_tensor():
+    seen = []
+
+    def prepare(transposed):
+        transposed.retain_grad()
+        transposed.register_hook(lambda g: seen.append(g.data))
+
+    found, expected, transposed = _weight_gradient(True, 300, 4, prepare)
+    assert np.allclose(found, expected, rtol=1e-12)
+    assert np.allclose(transposed.grad.data, expected.T, rtol=1e-12)
+    assert np.allclose(seen[0], expected.T, rtol=1e-12)

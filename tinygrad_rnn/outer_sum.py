@@ -28,11 +28,11 @@ class OuterSum:
         self.done: np.ndarray | None = None
 
     def transpose(self, axes: None = None) -> OuterSum:
-        """(Σ uᵀ v)ᵀ = Σ vᵀ u."""
-        other = OuterSum(self.right[0], self.left[0])
-        other.left, other.right, other.pending = self.right, self.left, self.pending
-        other.done = None if self.done is None else self.done.T
-        return other
+        """(Σ uᵀ v)ᵀ = Σ vᵀ u: this very sum, turned round."""
+        self.left, self.right = self.right, self.left
+        self.shape = self.shape[::-1]
+        self.done = None if self.done is None else self.done.T
+        return self
 
     def add(self, other: OuterSum) -> None:
         """Take over the terms of another sum."""

@@ -122,7 +122,9 @@ def flow(
         if g is None:
             continue
         operation = y.operation
-        if type(g) is OuterSum and operation is not transpose:
+        if type(g) is OuterSum and (
+            operation is not transpose or y.tensor is not None or y.hooks or wanted is not None
+        ):
             g = g.array()
         if y.hooks:
             g = _hooked(y, g, on_tensors)
