@@ -298,3 +298,101 @@ def test_teacher_forcing_is_a_switch():
     switch = product.wires[0]
     assert [(w.source.label, w.delay) for w in (switch, *switch.others)] == [("y", 0), ("o", 1)]
     assert switch.choices == (1, 0, 0, 1, 0, 0)
+
+
+# -- the backward pass -----------------------------------------------------------------------------
+
+
+def _both_passes(program, T):
+    def loss(x):
+        return (program(x) ** 2).sum()
+
+    return tg.record(loss, np.random.default_rng(0).normal(size=(T, 3))).backward()
+
+
+def _backward_components(circuit):
+    return [c for c in circuit.components if c.visits[0].forward is not None]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_backward_pass_of_a_program_folds(program):
+    graph = _both_passes(program, 6)
+    visits = [step for c in graph.fold().components for step in c.visits]
+    assert {id(step) for step in graph.steps if step.operation} <= {id(step) for step in visits}
+
+
+@pytest.mark.parametrize("program", [p for p in PROGRAMS if p is not _teacher_forcing])
+def test_both_passes_of_six_steps_unfold_into_those_of_nine(program):
+    short, long = (_both_passes(program, T).fold() for T in (6, 9))
+    assert short.unfold(long.lengths) == long.unfold()
+
+
+def test_gradients_come_from_one_step_ahead_and_at_the_last_step_there_is_none():
+    circuit = _run(Elman(), 5).backward().fold()
+    sums = [c for c in _backward_components(circuit) if c.visits[0].giver is not None]
+    (total,) = [c for c in sums if c.visits[0].forward.label == "tanh"]
+    future, present = total.wires
+    assert (len(total.visits), total.first, future.delay, present.delay) == (4, 0, -1, 0)
+    (slope,) = {id(c): c for c in circuit.components for w in c.wires if w.source is total and w.initial}.values()
+    assert [(w.delay, w.reach) for w in slope.wires[0].initial] == [(0, "step")]
+
+
+def test_the_gradient_of_a_parameter_is_a_running_sum_over_time():
+    circuit = _run(Elman(), 5).backward().fold()
+    sums = {c.visits[0].forward.name for c in _backward_components(circuit) if c.is_sum}
+    assert sums == {"U", "W", "V"}
+
+
+# -- what happens not at every step, and what differs at every step ---------------------------------
+
+
+def _late(x):
+    states = []
+    for t in range(len(x)):
+        a = x[t] @ W.T
+        if t >= 2:
+            a = a + states[t - 2] @ W.T
+        states.append(np.tanh(a))
+    return states[-1]
+
+
+def _noisy(x):
+    rng = np.random.default_rng(0)
+    h = np.zeros(3)
+    for x_t in x:
+        h = np.tanh(h @ W.T + x_t + rng.normal(size=3))
+    return h
+
+
+def _dropped(x):
+    h = np.zeros(3)
+    for t, x_t in enumerate(x):
+        h = tg.dropout(np.tanh(h @ W.T + x_t), 0.5, rng=t)
+    return h
+
+
+def _discounted(x):
+    h = np.zeros(3)
+    L = 0
+    for t, x_t in enumerate(x):
+        h = np.tanh(h @ W.T + x_t)
+        L = L + 0.9**t * (h * h).sum()
+    return L
+
+
+@pytest.mark.parametrize("program", [_late, _noisy, _dropped, _discounted])
+def test_what_is_late_or_different_at_every_step_folds_too(program):
+    short, long = (tg.record(program, np.random.default_rng(0).normal(size=(T, 3))).fold() for T in (6, 9))
+    assert short.unfold(9) == long.unfold()
+
+
+def test_what_happens_from_the_third_step_on_has_its_own_first_step():
+    circuit = tg.record(_late, np.ones((6, 3))).fold()
+    assert [(c.first, len(c.visits)) for c in _components(circuit, "add")] == [(2, 4)]
+    (tanh,) = _components(circuit, "tanh")
+    assert (tanh.wires[0].source.operation.name, len(tanh.wires[0].initial)) == ("add", 2)
+
+
+def test_noise_is_a_sequence_of_constants():
+    circuit = tg.record(_noisy, np.ones((6, 3))).fold()
+    assert [len(c.visits) for c in circuit.components if c.kind == "constant"] == [1, 6]

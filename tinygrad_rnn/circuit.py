@@ -5,7 +5,7 @@ A circuit is the program's source, an unfolded graph is its execution.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .operation import Operation
@@ -24,14 +24,18 @@ class Component:
     visits    the steps of the run, in order of time: of a loop that runs backward, the last visit comes first
     wires     where its inputs come from
     loop      the number of the loop it is in; None if it happened once
-    backward  whether its loop ran from the last time to the first
-    reads     for a sequence, visit t of which is element t + reads of an array: that offset; otherwise None
+    span      which steps of the loop it happens in
+    first     the first of them: the time of visits[0]
+    backward  whether it ran from the last time to the first
+    reads     for a sequence, which at time t is element t + reads of an array: that offset; otherwise None
     """
 
     kind: str
     visits: list[Step]
     wires: list[Wire] = field(default_factory=list)
     loop: int | None = None
+    span: slice = field(default_factory=lambda: slice(None))
+    first: int = 0
     backward: bool = False
     reads: int | None = None
 
@@ -53,7 +57,11 @@ class Component:
 
     @property
     def repeats(self) -> bool:
-        return len(self.visits) > 1
+        return self.loop is not None
+
+    def times(self, T: int) -> range:
+        """When it happens, in a loop of T steps."""
+        return range(T)[self.span] if self.repeats else range(1)
 
     @property
     def is_sequence(self) -> bool:
@@ -79,11 +87,11 @@ class Wire:
 
     source   the component that gives them
     delay    how many steps ago; less than 0: that many steps ahead, in a loop that runs backward
-    initial  what is there instead where the loop has not got that far: from the end it starts at
+    initial  what is there instead where the source has no such step, at one end of the loop: counted from that end
     reach    "step": the source at the same time, less the delay; "once": it happened once and serves all visits;
              "first" or "last": one visit of another loop; "all": every visit of another loop, each an input
     others   further sources that now and then take the first one's place, over wires of their own: a switch
-    choices  for each time which of them it was, 0 for the first
+    choices  for each visit which of them it was, 0 for the first
     """
 
     source: Component
@@ -104,9 +112,9 @@ class Circuit:
     lengths  how often each loop ran
     """
 
-    def __init__(self, components: list[Component], outputs: list[Component], lengths: list[int]):
+    def __init__(self, components: list[Component], lengths: list[int]):
         self.components = components
-        self.outputs = outputs
+        self.outputs: list[Component] = []
         self.lengths = lengths
         self._number = {id(c): i for i, c in enumerate(components)}
 
@@ -122,26 +130,37 @@ class Circuit:
         choices would have to be known at other lengths than the recorded.
         """
         lengths = self.lengths if T is None else [T] * len(self.lengths) if isinstance(T, int) else list(T)
+        if lengths != self.lengths:
+            for source in (wire.source for c in self.components for wire in c.wires if wire.others):
+                raise FoldError(f"{source!r}: which way a switch stands is known for the recorded length only")
+        times = {id(c): c.times(1 if c.loop is None else lengths[c.loop]) for c in self.components}
         return {
-            (i, t): tuple(place for wire in component.wires for place in self._inputs(wire, t, lengths))
-            for i, component in enumerate(self.components)
-            for t in range(1 if component.loop is None else lengths[component.loop])
+            (i, t): tuple(place for wire in c.wires for place in self._places(chosen(c, wire, t, times), t, times))
+            for i, c in enumerate(self.components)
+            for t in times[id(c)]
         }
 
-    def _inputs(self, wire: Wire, t: int, lengths: Sequence[int]) -> list[Place]:
-        if wire.others:
-            if list(lengths) != self.lengths:
-                raise FoldError(f"{wire.source!r}: which way a switch stands is known for the recorded length only")
-            wire = (wire, *wire.others)[wire.choices[t]]
+    def _places(self, wire: Wire, t: int, times: Mapping[int, range]) -> list[Place]:
         number = self._number[id(wire.source)]
-        if wire.reach == "once":
-            return [(number, 0)]
-        assert wire.source.loop is not None
-        T = lengths[wire.source.loop]
-        if wire.reach == "all":
-            return [(number, s) for s in range(T)]
-        if wire.reach in ("first", "last"):
-            return [(number, 0 if wire.reach == "first" else T - 1)]
-        if 0 <= t - wire.delay < T:
+        if wire.reach == "step":
             return [(number, t - wire.delay)]
-        return self._inputs(wire.initial[t if wire.delay > 0 else T - 1 - t], t, lengths)
+        all_times = times[id(wire.source)]
+        if wire.reach == "all":
+            return [(number, s) for s in all_times]
+        return [(number, all_times[-1 if wire.reach == "last" else 0])]
+
+
+def chosen(component: Component, wire: Wire, t: int, times: Mapping[int, range]) -> Wire:
+    """The wire that serves in place of `wire` at time t: where a switch leads, an initial value where one is needed.
+
+    times  by the id of a component: when it happens
+    """
+    if wire.others:
+        wire = (wire, *wire.others)[wire.choices[t - times[id(component)].start]]
+    if wire.reach != "step":
+        return wire
+    there = times[id(wire.source)]
+    if t - wire.delay in there:
+        return wire
+    own = times[id(component)]
+    return wire.initial[t - own.start if t - wire.delay < there.start else own.stop - 1 - t]

@@ -1,8 +1,7 @@
 """Fold a recorded run into its circuit: one component for each place in the code, and delays for the past.
 
-Steps of the run that came from the same place (same module, same expression, same operation) are the visits
-of one component, and the number of the visit is its time. Each input of a component is then read off the
-steps that it came from:
+Steps of the run that came from the same place are the visits of one component, and the number of the visit is
+its time. Each input of a component is then read off the steps that it came from:
 
     the same time of another component          a wire
     d steps earlier, something else before      a wire with d delays and initial values
@@ -11,127 +10,49 @@ steps that it came from:
     one end of another loop, or all of it       an edge out of that loop
     now one component, now another              a switch
 
+The backward pass folds by the same table. A step of it has the time of the forward step whose derivative rule
+made it. Where its recursion starts, at t = T, there is no gradient from the future to be added: the sum of
+gradients exists for t < T only, and the one gradient that there is takes its place as an initial value does.
+
 Folding never guesses: the circuit is unfolded again, and FoldError is raised if that is not the run.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
-from .circuit import Circuit, Component, FoldError, Wire
-from .naming import Site
+from .circuit import Circuit, Component, FoldError, Wire, chosen
+from .grouping import Group, grouped, index_read, is_one_constant, offset
 from .recorder import Step
 
 
-def fold(steps: Iterable[Step], outputs: Iterable[Step]) -> Circuit:
-    """The circuit of a recorded run. Raises FoldError where it is not certain."""
-    components = _components(list(steps))
-    folding = _Folding(components)
-    folding.find_directions()
-    for component in components:
-        component.wires = folding.wires(component)
-    lengths = _loops(components)
-    circuit = Circuit(components, [folding.of(step) for step in outputs], lengths)
+def fold(steps: Iterable[Step], outputs: Iterable[Step], by: Callable[[Step], Hashable] | None = None) -> Circuit:
+    """The circuit of a recorded run. Raises FoldError where it is not certain.
+
+    by  a further key: steps of one place are visits of one component only if it is equal
+    """
+    steps = list(steps)
+    folding = _Folding()
+    folding.fold_forward(grouped([step for step in steps if step.forward is None], by))
+    folding.fold_backward([step for step in steps if step.forward is not None])
+    circuit = folding.circuit()
+    circuit.outputs = [folding.of(step) for step in outputs]
     folding.certify(circuit)
     return circuit
-
-
-# -- which steps are visits of one component ---------------------------------------------------------------
-
-
-def _components(steps: list[Step]) -> list[Component]:
-    """Group the steps by place; divide a group again where one place in the code does several things in a step.
-
-    A place does several things where it goes through a list of parameters or the pieces of a split, and everything
-    that is computed from them one by one does so too. Dividing goes on until nothing changes.
-    """
-    place: dict[Any, list[Step]] = defaultdict(list)
-    for step in steps:
-        place[_role(step)].append(step)
-    groups = [part for group in place.values() for part in _divided_by_what_enters(group)]
-    while True:
-        group_of = {id(step): i for i, group in enumerate(groups) for step in group}
-        divided = [part for group in groups for part in _divided_by_source(group, groups, group_of)]
-        if len(divided) == len(groups):
-            break
-        groups = divided
-    groups.sort(key=lambda group: group[0].index)
-    return [Component(group[0].kind, group, reads=_offset(group)) for group in groups]
-
-
-def _role(step: Step) -> Any:
-    if step.operation is not None:
-        forward = None if step.forward is None else _role(step.forward)
-        return step.module, step.site if forward is None else step.site[1:], step.operation.name, forward
-    if step.kind == "constant" and isinstance(step.value, (bool, int, float)):
-        return "number", type(step.value), repr(step.value)
-    return id(step)
-
-
-def _divided_by_what_enters(group: list[Step]) -> list[list[Step]]:
-    """By the parameters and inputs that are read, where every visit reads one, and by the operation's attributes."""
-    if len(group) == 1 or group[0].operation is None or len({len(step.inputs) for step in group}) > 1:
-        return _divided(group, lambda step: len(step.inputs))
-    slots = range(len(group[0].inputs))
-    entered = [slot for slot in slots if all(step.inputs[slot].operation is None for step in group)]
-    parts = _divided(group, lambda step: tuple(_role(step.inputs[slot]) for slot in entered))
-    return [p for part in parts for p in ([part] if _offset(part) is not None else _divided(part, _attributes))]
-
-
-def _divided_by_source(group: list[Step], groups: list[list[Step]], group_of: dict[int, int]) -> list[list[Step]]:
-    """By the component that one of the inputs comes from, if each of those brings as many values as it has visits."""
-    for slot in range(len(group[0].inputs)):
-        parts = _divided(group, lambda step: group_of[id(step.inputs[slot])])  # noqa: B023
-        sources = [groups[group_of[id(part[0].inputs[slot])]] for part in parts]
-        if len(parts) > 1 and all(
-            len(source) == len(part) and source[0].operation is not None
-            for source, part in zip(sources, parts, strict=True)
-        ):
-            return parts
-    return [group]
-
-
-def _divided(group: list[Step], key: Callable[[Step], Any]) -> list[list[Step]]:
-    parts: dict[Any, list[Step]] = defaultdict(list)
-    for step in group:
-        parts[key(step)].append(step)
-    return list(parts.values())
-
-
-def _attributes(step: Step) -> str:
-    return repr(step.attributes)
-
-
-def _offset(group: list[Step]) -> int | None:
-    """If the visits read elements i, i ± 1, i ± 2, … of an array: the smallest of these numbers; otherwise None."""
-    if len(group) == 1 or group[0].operation is None or group[0].operation.name != "getitem":
-        return None
-    indices = [step.attributes["index"] for step in group]
-    moving = [i for i, part in enumerate(indices[0]) if isinstance(part, int) and indices[1][i : i + 1] != (part,)]
-    if len(moving) != 1 or any(len(index) != len(indices[0]) for index in indices):
-        return None
-    (i,) = moving
-    numbers = [index[i] for index in indices]
-    others = {repr((*index[:i], *index[i + 1 :])) for index in indices}
-    by = numbers[1] - numbers[0] if isinstance(numbers[1], int) else 0
-    even = abs(by) == 1 and all(n == numbers[0] + t * by for t, n in enumerate(numbers))
-    return min(numbers) if even and len(others) == 1 else None
-
-
-# -- where their inputs come from --------------------------------------------------------------------------
 
 
 class _Folding:
     """The components of a run and, for each step, which it is a visit of and at what time."""
 
-    def __init__(self, components: list[Component]):
-        self.components = components
-        self._of = {id(step): c for c in components for step in c.visits}
+    def __init__(self) -> None:
+        self.components: list[Component] = []
+        self.lengths: list[int] = []
+        self._of: dict[int, Component] = {}
         self._time: dict[int, int] = {}
-        for component in components:
-            self._number(component)
 
     def of(self, step: Step) -> Component:
         return self._of[id(step)]
@@ -139,16 +60,101 @@ class _Folding:
     def time(self, step: Step) -> int:
         return self._time[id(step)]
 
-    def _number(self, component: Component) -> None:
-        self._time.update({id(step): t for t, step in enumerate(component.visits)})
+    def circuit(self) -> Circuit:
+        return Circuit(sorted(self.components, key=lambda c: min(c.visits[0].index, c.visits[-1].index)), self.lengths)
 
-    def find_directions(self) -> None:
+    def _enter(self, component: Component) -> None:
+        """Note of its visits what they are and when."""
+        for t, step in enumerate(component.visits, component.first):
+            self._of[id(step)] = component
+            self._time[id(step)] = t
+
+    def certify(self, circuit: Circuit) -> None:
+        """Unfold the circuit and compare it with the run, step by step."""
+        number = {id(c): i for i, c in enumerate(circuit.components)}
+        place = {step: (number[id(c)], self._time[step]) for step, c in self._of.items()}
+        unfolded = circuit.unfold()
+        for i, component in enumerate(circuit.components):
+            for t, step in enumerate(component.visits, component.first):
+                if unfolded.get((i, t)) != tuple([place[id(x)] for x in step.inputs]):
+                    raise FoldError(f"the circuit does not unfold into the run at {step!r}   {_place(component)}")
+
+    # -- the forward pass ----------------------------------------------------------------------------------
+
+    def fold_forward(self, groups: list[Group]) -> None:
+        for group in groups:
+            component = Component(group[0].kind, group[:1] if is_one_constant(group) else group)
+            self.components.append(component)
+            self._enter(component)
+            for step in group[len(component.visits) :]:  # an equal constant is the same one
+                self._of[id(step)] = component
+                self._time[id(step)] = 0
+        self._find_loops()
+        self._find_directions()
+        for component in self.components:
+            numbers = offset(component.visits)
+            component.reads = None if numbers is None else numbers - component.first
+            component.wires = self._wires(component)
+
+    def _find_loops(self) -> None:
+        """Number the loops: components run in one loop if one reads the other visit by visit."""
+        joined: dict[int, list[Component]] = defaultdict(list)
+        repeated = [c for c in self.components if len(c.visits) > 1]
+        for c in repeated:
+            for source in {id(s): s for s in self._read_in_turn(c)}.values():
+                joined[id(c)].append(source)
+                joined[id(source)].append(c)
+        for c in repeated:
+            if c.loop is None:
+                members = [c]
+                c.loop = len(self.lengths)
+                for member in members:  # grows while it is walked
+                    for neighbour in joined[id(member)]:
+                        if neighbour.loop is None:
+                            neighbour.loop = c.loop
+                            members.append(neighbour)
+                self._find_times(members)
+
+    def _read_in_turn(self, component: Component) -> Iterable[Component]:
+        """The components of which it reads one visit after another."""
+        for producers in zip(*(step.inputs for step in component.visits), strict=True):
+            for a, b in pairwise(producers):
+                source = self.of(a)
+                if self.of(b) is source and abs(self.time(a) - self.time(b)) == 1:
+                    yield source
+                    break
+
+    def _find_times(self, members: list[Component]) -> None:
+        """The time of a component that does not happen in all steps of its loop: the step it happened in."""
+        T = max(len(c.visits) for c in members)
+        self.lengths.append(T)
+        clocks = [[step.index for step in c.visits] for c in members if len(c.visits) == T]
+        for c in members:
+            if len(c.visits) < T:
+                c.first = self._first(c, clocks)
+                c.span = _span(c.first, len(c.visits), T)
+                self._enter(c)
+
+    def _first(self, component: Component, clocks: list[list[int]]) -> int:
+        """In which step of its loop it first happens; a clock is when each step of the loop was."""
+        starts = set()
+        for clock in clocks:
+            times = [bisect_right(clock, step.index) - 1 for step in component.visits]
+            if times == list(range(times[0], times[0] + len(times))):
+                starts.add(times[0])
+            elif len(set(times)) > 1:
+                steps = ", ".join(str(t + 1) for t in times)
+                raise FoldError(f"{component!r} happens only at steps {steps} of {len(clock)}   {_place(component)}")
+        reads = [self.time(x) for x in component.visits[0].inputs if self.of(x).loop == component.loop]
+        return min(max(starts or reads or [0]), len(clocks[0]) - len(component.visits))
+
+    def _find_directions(self) -> None:
         """Turn round the components whose loop runs backward: by the data it reads, whose index falls."""
         backward: dict[int, bool] = {}
         for c in self.components:
-            if c.is_sequence:
-                backward[id(c)] = _index(c.visits[0]) > _index(c.visits[1])
-        links = [link for c in self.components if c.repeats for link in self._links(c)]
+            if offset(c.visits) is not None:
+                backward[id(c)] = index_read(c.visits[0]) > index_read(c.visits[1])
+        links = [link for c in self.components if len(c.visits) > 1 for link in self._links(c)]
         changed = True
         while changed:
             changed = False
@@ -161,19 +167,82 @@ class _Folding:
             if backward.get(id(c)):
                 c.backward = True
                 c.visits.reverse()
-                self._number(c)
+                T, n = self.lengths[c.loop or 0], len(c.visits)
+                c.first = T - c.first - n
+                c.span = _span(c.first, n, T)
+                self._enter(c)
 
     def _links(self, component: Component) -> list[tuple[Component, Component, bool]]:
         """The components that are read one visit after another, and whether against the order of this one's."""
         found = []
-        for slot in range(len(component.visits[0].inputs)):
-            first, second = (step.inputs[slot] for step in component.visits[-2:])
+        for first, second in zip(*(step.inputs for step in component.visits[-2:]), strict=True):
             source = self.of(first)
             if self.of(second) is source and source is not component and first is not second:
                 found.append((component, source, self.time(second) < self.time(first)))
         return found
 
-    def wires(self, component: Component) -> list[Wire]:
+    # -- the backward pass ---------------------------------------------------------------------------------
+
+    def fold_backward(self, steps: Sequence[Step]) -> None:
+        """Group the steps by what they are the derivative of; their time is the time of that."""
+        groups: dict[Any, list[tuple[int, Step]]] = defaultdict(list)
+        for step in steps:
+            *place, loop, t = self._rule(step) if step.giver is None else self._sum(step, *step.giver)
+            assert step.operation is not None
+            groups[*place, step.part, step.operation.name, loop].append((t, step))
+        found = [self._backward_component(key[-1], visits) for key, visits in groups.items()]
+        self.components += found
+        for component in found:
+            self._enter(component)
+        for component in found:
+            component.wires = self._wires(component)
+
+    def _rule(self, step: Step) -> tuple:
+        """Of a step of a derivative rule: the component and wire that it belongs to, the loop and the time."""
+        assert step.forward is not None and step.slot is not None
+        return self._reading(step.forward, step.slot)
+
+    def _sum(self, step: Step, giver: Step, slot: int) -> tuple:
+        """The same of a sum of gradients: what it is the gradient of, where the gradient that it adds is from."""
+        assert step.forward is not None
+        user, number, loop, t = self._reading(giver, slot)
+        value = self.of(step.forward)
+        wire = user.wires[number]
+        times = {id(c): range(c.first, c.first + len(c.visits)) for c in (user, wire.source)}
+        used = wire if wire.others else chosen(user, wire, self.time(giver), times)
+        if used.reach in ("step", "all") and value.repeats:
+            return value, user, number, "each", value.loop, self.time(step.forward)
+        return value, user, number, "initial" if used is not wire else "one", loop, t
+
+    def _reading(self, step: Step, slot: int) -> tuple[Component, int, int | None, int]:
+        """Of an input of a forward step: its component, the number of the wire, and the loop and time to be given to
+        the derivative in that input: of a wire that takes all steps of a loop, those of the step taken."""
+        component = self.of(step)
+        widths = [len(wire.source.visits) if wire.reach == "all" else 1 for wire in component.wires]
+        number = bisect_right(list(accumulate(widths)), slot)
+        if component.wires[number].reach == "all" and not component.repeats:
+            x = step.inputs[slot]
+            return component, number, self.of(x).loop, self.time(x)
+        return component, number, component.loop, self.time(step)
+
+    def _backward_component(self, loop: int | None, visits: list[tuple[int, Step]]) -> Component:
+        falls = visits[0][0] > visits[-1][0]
+        visits = sorted(visits, key=lambda visit: visit[0])
+        times = [t for t, _ in visits]
+        component = Component("operation", [step for _, step in visits], loop=loop, first=times[0], backward=falls)
+        if times != list(range(times[0], times[0] + len(times))):
+            at = ", ".join(str(t + 1) for t in times)
+            raise FoldError(f"{component!r} of the backward pass happens only at steps {at}   {_place(component)}")
+        if loop is not None:
+            component.span = _span(times[0], len(times), self.lengths[loop])
+        component.reads = offset(component.visits)
+        if component.reads is not None:
+            component.reads -= component.first
+        return component
+
+    # -- where inputs come from ----------------------------------------------------------------------------
+
+    def _wires(self, component: Component) -> list[Wire]:
         wires: list[Wire] = []
         slot = 0
         while slot < len(component.visits[0].inputs):
@@ -196,93 +265,93 @@ class _Folding:
 
     def _wire(self, component: Component, producers: list[Step]) -> Wire:
         """One input of a component, from the steps that it came from at each time."""
-        if all(step is producers[0] for step in producers):
-            return self._single(component, producers[0])
-        sources = list({id(c): c for c in map(self.of, producers) if len(c.visits) == len(producers)}.values())
+        first = producers[0]
+        source = self.of(first)
+        if not (len(producers) == 1 and source.repeats and source.loop == component.loop):
+            at = self.time(first)
+            if all(step is first or (self.of(step) is source and self.time(step) == at) for step in producers):
+                return self._end(component, first)
+        reads = Counter(id(self.of(step)) for step in producers)
+        near = {id(c): c for c in map(self.of, producers) if component.repeats and c.loop == component.loop}
+        sources = sorted(near.values(), key=lambda c: -reads[id(c)])
         for source in sources:
             wire = self._delayed(component, source, producers)
             if wire is not None:
                 return wire
         return self._switch(component, sources, producers)
 
-    def _single(self, component: Component, step: Step) -> Wire:
+    def _end(self, component: Component, step: Step) -> Wire:
         """One value, of something that happened once or of one end of another loop."""
-        source, t = self.of(step), self.time(step)
-        if source.repeats and t not in (0, len(source.visits) - 1):
-            raise FoldError(f"{component!r} reads only step {t + 1} of {source!r}   {_place(component)}")
-        return Wire(source, reach="once" if not source.repeats else "last" if t else "first")
+        source = self.of(step)
+        if not source.repeats:
+            return Wire(source, reach="once")
+        if step in (source.visits[0], source.visits[-1]):
+            return Wire(source, reach="first" if step is source.visits[0] else "last")
+        raise FoldError(f"{component!r} reads only step {self.time(step) + 1} of {source!r}   {_place(component)}")
 
-    def _delay(self, component: Component, source: Component, producers: list[Step]) -> int:
-        """How many steps ago the source's values are from, wherever it is the one that is read."""
-        delays = {t - self.time(step) for t, step in enumerate(producers) if self.of(step) is source}
-        if len(delays) != 1:
-            raise FoldError(f"{component!r} does not read {source!r} at an even distance   {_place(component)}")
-        return delays.pop()
+    def _initial(self, component: Component, step: Step, t: int) -> Wire:
+        """What is there at time t in place of a step that is not."""
+        source = self.of(step)
+        if source.repeats and source.loop == component.loop:
+            return Wire(source, t - self.time(step))
+        return self._end(component, step)
+
+    def _delay(self, component: Component, source: Component, producers: list[Step]) -> int | None:
+        """How many steps ago the source's values are from, wherever it is the one that is read; None if that varies."""
+        delays = {t - self.time(x) for t, x in enumerate(producers, component.first) if self.of(x) is source}
+        return delays.pop() if len(delays) == 1 else None
 
     def _delayed(self, component: Component, source: Component, producers: list[Step]) -> Wire | None:
-        """The source a fixed number of steps ago and, where there is none yet, initial values; None if it is not so."""
-        T, delay = len(producers), self._delay(component, source, producers)
-        start = range(delay) if delay >= 0 else range(T - 1, T - 1 + delay, -1)
-        if any((self.of(step) is source) == (t in start) for t, step in enumerate(producers)):
+        """The source a fixed number of steps ago and, where there is none, initial values; None if it is not so."""
+        delay = self._delay(component, source, producers)
+        if delay is None:
             return None
-        return Wire(source, delay, tuple(self._single(component, producers[t]) for t in start))
+        there = range(source.first + delay, source.first + delay + len(source.visits))
+        visits = list(enumerate(producers, component.first))
+        if any((self.of(step) is source) != (t in there) for t, step in visits):
+            return None
+        absent = [(t, step) for t, step in visits if t not in there]
+        if absent and absent[0] != visits[0]:
+            absent.reverse()  # counted from the other end
+            if absent[0] != visits[-1]:
+                return None
+        if absent and len({t < there.start for t, _ in absent}) > 1:
+            return None
+        return Wire(source, delay, tuple(self._initial(component, step, t) for t, step in absent))
 
     def _switch(self, component: Component, sources: list[Component], producers: list[Step]) -> Wire:
         """Now one source, now another; where there is neither, an initial value of the one with the longest delay."""
         if not sources:
-            raise FoldError(f"{component!r} reads {producers[0]!r}, then {producers[1]!r}   {_place(component)}")
-        delays = [self._delay(component, source, producers) for source in sources]
+            raise FoldError(f"{component!r} reads {producers[0]!r}, then {producers[-1]!r}   {_place(component)}")
+        delays = []
+        for source in sources:
+            delay = self._delay(component, source, producers)
+            if delay is None:
+                raise FoldError(f"{component!r} does not read {source!r} at an even distance   {_place(component)}")
+            delays.append(delay)
         longest = delays.index(max(delays))
         number = {id(source): i for i, source in enumerate(sources)}
         choices = tuple(number.get(id(self.of(step)), longest) for step in producers)
         outside = [t for t, step in enumerate(producers) if id(self.of(step)) not in number]
         if outside != list(range(len(outside))) or len(outside) > max(delays) or len(sources) < 2:
             raise FoldError(f"{component!r} reads {sources[0]!r} only now and then   {_place(component)}")
-        initial = tuple(self._single(component, producers[t]) for t in outside)
+        initial = tuple(self._end(component, producers[t]) for t in outside)
         first, *others = (
             Wire(source, delay, initial if i == longest else ())
             for i, (source, delay) in enumerate(zip(sources, delays, strict=True))
         )
         return Wire(first.source, first.delay, first.initial, others=tuple(others), choices=choices)
 
-    def certify(self, circuit: Circuit) -> None:
-        """Unfold the circuit and compare it with the run, step by step."""
-        number = {id(c): i for i, c in enumerate(circuit.components)}
-        unfolded = circuit.unfold()
-        for i, component in enumerate(circuit.components):
-            for t, step in enumerate(component.visits):
-                happened = tuple((number[id(self.of(x))], self.time(x)) for x in step.inputs)
-                if unfolded.get((i, t)) != happened:
-                    raise FoldError(f"the circuit does not unfold into the run at {step!r}   {_place(component)}")
 
-
-def _loops(components: list[Component]) -> list[int]:
-    """Number the loops: components that are joined by wires step by step run in one. Returns their lengths."""
-    joined: dict[int, list[Component]] = defaultdict(list)
-    for c in components:
-        for wire in c.wires:
-            for one in (wire, *wire.others):
-                if one.reach == "step" and c.repeats:
-                    joined[id(c)].append(one.source)
-                    joined[id(one.source)].append(c)
-    lengths: list[int] = []
-    for c in components:
-        if c.repeats and c.loop is None:
-            c.loop = len(lengths)
-            pending = [c]
-            for member in pending:
-                for neighbour in joined[id(member)]:
-                    if neighbour.loop is None:
-                        neighbour.loop = c.loop
-                        pending.append(neighbour)
-            lengths.append(len(c.visits))
-    return lengths
-
-
-def _index(step: Step) -> int:
-    return next(part for part in reversed(step.attributes["index"]) if isinstance(part, int))
+def _span(first: int, n: int, T: int) -> slice:
+    """n steps of T from `first` on, said so that it holds for another T: a single one is a step after the start or
+    before the end, more are all but some at either end."""
+    after = T - first - n
+    if n == 1 < T - 1:
+        return slice(first, first + 1) if first <= after else slice(-1 - after, -after or None)
+    return slice(first, -after or None)
 
 
 def _place(component: Component) -> str:
-    site = component.visits[0].site
-    return str(site.in_user_code()) if isinstance(site, Site) else ""
+    step = component.visits[0]
+    return str(step.site.in_user_code()) if step.site is not None else ""

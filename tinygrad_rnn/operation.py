@@ -165,7 +165,7 @@ def operation(
     forward     computes the result from plain arrays
     derivative  one rule for each input, ``rule(g, y, *inputs, **attributes)``; None: constant in that input
     joint       instead of `derivative`, for any number of inputs: ``joint(g, y, inputs, needs, **attributes)``
-                gives the gradients of all, where needs[i] says whether the one of input i is wanted
+                gives, one after another, the gradients of those for which needs[i] says that it is wanted
     accumulate  optional: ``accumulate(buffer, g, *inputs, **attributes)`` adds the gradient of the first
                 input to `buffer` in place, for an operation that reads a small part of a large input
     glyph       how a diagram and an error message write it; latex: the same in LaTeX

@@ -32,6 +32,8 @@ class Step:
     visit      how many times this module path, site and operation had run before
     forward    for a step of the backward pass: the step whose derivative rule made it
     slot       … and the input that the rule is for; None for a sum of gradients, which belongs to `forward`'s value
+    part       which of the operations of that rule it is, from 0
+    giver      for a sum of gradients: the step and the input whose rule gave the gradient that is added
     """
 
     index: int
@@ -46,6 +48,8 @@ class Step:
     visit: int = 0
     forward: Step | None = None
     slot: int | None = None
+    part: int = 0
+    giver: tuple[Step, int] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -82,7 +86,7 @@ class Recorder:
         self._calls: dict[FrameType, _Call] = {}
         self._sites: dict[Any, Site] = {}
         self._roots: dict[int, str] = {}
-        self._rule: tuple[Step, int | None] | None = None
+        self._rule: tuple[Step, int | None, tuple[Step, int] | None] | None = None
         self._rule_steps = 0
 
     # -- what the engine calls -------------------------------------------------------------------------
@@ -96,10 +100,11 @@ class Recorder:
             sources.append(self._outsider(x, frame) if source is None else source)
         step = Step(len(self.steps), "operation", out.data, operation, tuple(sources), attributes)
         if self._rule is not None:
-            step.forward, step.slot = self._rule
-            step.module, step.site = step.forward.module, (step.forward.site, step.slot, self._rule_steps)
+            step.forward, step.slot, step.giver = self._rule
+            step.module, step.site = step.forward.module, step.forward.site
+            step.part = self._rule_steps
             self._rule_steps += 1
-            key: Any = step.module, step.site, operation.name, step.forward.operation
+            key: Any = step.module, step.site, step.slot, step.part, operation.name, step.forward.operation
         else:
             if frame is not None:
                 call = self._calls.get(frame) or self._call(frame)
@@ -109,9 +114,14 @@ class Recorder:
         self._visits[key] += 1
         self._append(step, out)
 
-    def begin_rule(self, node: Node, slot: int | None) -> None:
-        """From here on steps belong to the derivative rule of `node` for input `slot`; None: to a sum of gradients."""
-        self._rule = self.step_of_node(node), slot
+    def begin_rule(self, node: Node, slot: int) -> None:
+        """From here on steps belong to the derivative rule of `node` for input `slot`."""
+        self._rule = self.step_of_node(node), slot, None
+        self._rule_steps = 0
+
+    def begin_sum(self, node: Node, giver: Node, slot: int) -> None:
+        """The next step adds the gradient that the rule of `giver` for its input `slot` gave to that of `node`."""
+        self._rule = self.step_of_node(node), None, (self.step_of_node(giver), slot)
         self._rule_steps = 0
 
     def rename(self, tensor: Tensor, name: str) -> None:

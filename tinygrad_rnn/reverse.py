@@ -140,9 +140,7 @@ def flow(
             continue
         else:
             result, values = y.result, y.values
-        if recorder is not None:
-            recorder.begin_rule(y, 0)
-        rules: Sequence[Any] = operation.derivative or _joint_rules(y, g, result, values, reached)
+        rules = operation.derivative or _joint_rules(y, g, result, values, reached)
         for slot, x in enumerate(y.inputs):
             key = id(x)
             if key not in reached:
@@ -150,7 +148,7 @@ def flow(
             rule = rules[slot]
             if rule is None:  # the result is constant in that input
                 continue
-            if recorder is not None and slot:
+            if recorder is not None:
                 recorder.begin_rule(y, slot)
             d = rule(g, result, *values, **y.attributes)
             if d.shape != x.shape:
@@ -168,7 +166,7 @@ def flow(
                 old.add(d)
             else:
                 if recorder is not None:
-                    recorder.begin_rule(x, None)
+                    recorder.begin_sum(x, y, slot)
                 total[key] = old = as_array(old) + as_array(d)
                 if type(old) is np.ndarray:  # neither a tensor nor NumPy's scalar of a 0-d sum
                     owned.add(key)
@@ -187,11 +185,11 @@ def _accumulate(y: Node, g: Any, total: dict[int, Any], owned: set[int]) -> None
     y.operation.accumulate(old, g, *y.values, **y.attributes)
 
 
-def _joint_rules(y: Node, g: Any, made: Any, values: Any, reached: set[int]) -> list:
-    """Run a rule that gives all gradients at once; hand each out as if it had a rule of its own."""
+def _joint_rules(y: Node, g: Any, made: Any, values: Any, reached: set[int]) -> Sequence[Any]:
+    """Run a rule that gives one gradient after another; hand each out as if it had a rule of its own."""
     assert y.operation is not None and y.operation.joint is not None
-    found = y.operation.joint(g, made, values, [id(x) in reached for x in y.inputs], **y.attributes)
-    return [lambda *_, d=d, **__: d for d in found]
+    found = iter(y.operation.joint(g, made, values, [id(x) in reached for x in y.inputs], **y.attributes))
+    return [lambda *_, **__: next(found)] * len(y.inputs)
 
 
 def ancestors(output: Node, ends: Collection[int] = ()) -> tuple[list[Node], set[int]]:

@@ -191,7 +191,8 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
 
 def _checkpoint_rule(g: Any, _y: Any, _sources: Any, needs: Any, row: np.ndarray, pullback: Callable) -> list:
     on_tensors = isinstance(g, Tensor)
-    return [d if on_tensors or isinstance(d, np.ndarray) else d.data for d in pullback(g, on_tensors)]
+    found = zip(pullback(g, on_tensors), needs, strict=True)
+    return [d if on_tensors or isinstance(d, np.ndarray) else d.data for d, needed in found if needed]
 
 
 _checkpoint = operation("checkpoint", lambda *sources, row, pullback: row, joint=_checkpoint_rule)

@@ -98,7 +98,7 @@ def _einsum_rule(g, _y, operands, needs, subscripts):
             target += letter
         return einsum(",".join(inputs) + "->" + target, *factors)
 
-    return [gradient(i) if needed else None for i, needed in enumerate(needs)]
+    return (gradient(i) for i, needed in enumerate(needs) if needed)
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

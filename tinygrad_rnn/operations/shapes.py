@@ -80,12 +80,11 @@ def _concatenate(*pieces, axis=0):
 
 def _concatenate_rule(g, _y, _pieces, needs, axis):
     axis %= g.ndim
-    gradients, start = [], 0
-    for piece in _pieces:
-        end = start + piece.shape[axis]
-        gradients.append(g[(slice(None),) * axis + (slice(start, end),)])
-        start = end
-    return gradients
+    end = 0
+    for piece, needed in zip(_pieces, needs, strict=True):
+        start, end = end, end + piece.shape[axis]
+        if needed:
+            yield g[(slice(None),) * axis + (slice(start, end),)]
 
 
 _joined = operation("concatenate", _concatenate, joint=_concatenate_rule, glyph="[;]")
@@ -104,7 +103,7 @@ def _stack(*pieces, axis=0):
 
 def _stack_rule(g, _y, _pieces, needs, axis):
     axis %= g.ndim
-    return [g[(slice(None),) * axis + (i,)] for i in range(g.shape[axis])]
+    return (g[(slice(None),) * axis + (i,)] for i, needed in enumerate(needs) if needed)
 
 
 _stacked = operation("stack", _stack, joint=_stack_rule, glyph="[,]")
