@@ -396,3 +396,58 @@ def test_what_happens_from_the_third_step_on_has_its_own_first_step():
 def test_noise_is_a_sequence_of_constants():
     circuit = tg.record(_noisy, np.ones((6, 3))).fold()
     assert [len(c.visits) for c in circuit.components if c.kind == "constant"] == [1, 6]
+
+
+def test_recursion_over_a_tree_is_refused_with_the_line_that_calls_itself():
+    line = _tree.__code__.co_firstlineno + 5
+    with pytest.raises(tg.FoldError, match=rf"test_fold\.py:{line} calls itself: a tree has no time axis"):
+        tg.record(_tree, np.ones((6, 3))).fold()
+
+
+def test_a_tree_over_separate_inputs_has_no_loop_and_is_refused_too():
+    def add_up(tree):
+        return add_up(tree[0]) + add_up(tree[1]) if isinstance(tree, tuple) else np.tanh(tree)
+
+    x = np.ones(2)
+    with pytest.raises(tg.FoldError, match="calls itself"):
+        tg.record(add_up, ((x, x), (x, (x, x)))).fold()
+
+
+# -- runs that raise, and other ways to group -------------------------------------------------------
+
+
+def _fails_at_the_third_step(x):
+    h = np.zeros(3)
+    for t, x_t in enumerate(x):
+        h = np.tanh(h @ W.T + x_t)
+        if t == 2:
+            h = h @ np.ones((4, 2))
+    return h
+
+
+def test_a_run_that_raises_keeps_its_steps_up_to_the_one_that_failed():
+    with pytest.raises(tg.ShapeError) as raised:
+        tg.record(_fails_at_the_third_step, np.ones((6, 3)))
+    graph = raised.value.graph
+    assert (graph.steps[-1].kind, graph.steps[-1].label) == ("failed", "@")
+    assert [step.name for step in graph.steps[-1].inputs] == ["h", None]
+    assert len(_components(graph.fold(), "tanh")[0].visits) == 3
+
+
+def test_an_operation_that_failed_and_was_forgiven_is_not_in_the_record():
+    def forgiving(x):
+        try:
+            x = x @ np.ones((4, 2))
+        except tg.ShapeError:
+            x = x * 2
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError) as raised:
+        tg.record(forgiving, np.ones(3))
+    assert [step.kind for step in raised.value.graph.steps].count("failed") == 0
+
+
+def test_a_further_key_keeps_steps_of_one_place_apart():
+    graph = _run(Elman(), 5)
+    assert len(graph.fold(by=lambda step: step.index).components) == len(graph)
+    assert graph.fold(by=lambda step: step.module).unfold() == graph.fold().unfold()

@@ -1,5 +1,6 @@
 """The record of a run: what it holds, what things are called, and that it can be run again."""
 
+import runpy
 import threading
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn.mode import current_mode
 from tinygrad_rnn.modules import Linear, Module, Parameter
+from zoo.pattern_1 import Pattern1
 
 
 class State(NamedTuple):
@@ -174,6 +176,100 @@ def test_what_a_function_returns_is_named_by_its_caller():
     assert _names(tg.record(function, np.ones(2))) == ["h", "p", "q", "both", None]
 
 
+def test_a_name_comes_through_several_calls():
+    def inner(x):
+        return np.tanh(x)
+
+    def outer(x):
+        return inner(x)
+
+    def function(x):
+        h = outer(x)
+        return h
+
+    assert _names(tg.record(function, np.ones(2))) == ["h"]
+
+
+def test_what_an_attribute_or_an_element_receives_has_its_name():
+    def function(x, states):
+        holder = Module()
+        holder.h = np.tanh(x)
+        history = {}
+        history[0] = np.exp(x)
+        states.append(np.sin(x))
+
+    assert _names(tg.record(function, np.ones(2), [])) == ["h", "history", None]
+
+
+def test_either_branch_of_a_choice_has_the_name():
+    def function(x, sign):
+        y = np.exp(x) if sign > 0 else np.tanh(x)
+        return y
+
+    assert [_names(tg.record(function, np.ones(2), sign)) for sign in (1, -1)] == [["y"], ["y"]]
+
+
+def test_pieces_have_the_names_that_they_are_assigned_to_at_every_visit():
+    def pieces(x):
+        return tg.split(x, 2)
+
+    def function(x):
+        for _ in range(2):
+            f, i, n = tg.split(x, 3)
+            a, [b, c] = f[0], (i[0], n[0])
+            p, q, r = x
+            u, v = np.split(x[:2], 2)
+            s, t = pieces(x[1:])
+        return a, b, c, p, q, r, u, v, s, t
+
+    once = ["f", "i", "n", "a", "b", "c", "p", "q", "r", None, "u", "v", None, "s", "t"]
+    assert _names(tg.record(function, np.ones((3, 3)))) == once * 2
+
+
+def test_the_elements_of_a_tensor_that_a_loop_goes_through_in_pairs_are_named():
+    def function(pairs):
+        for a, b in pairs:
+            c = a * b
+        return c
+
+    assert _names(tg.record(function, np.ones((3, 2)))) == [None] * 3 + ["a", "b", "c"] * 3
+
+
+def test_a_starred_target_names_all_that_it_takes():
+    def three(x):
+        return x + 1, x + 2, x + 3
+
+    def function(x):
+        first, *rest = three(x)
+        *begun, last = x * 4, x * 5, x * 6
+        one, *unknown = x  # how many pieces there are is not in the code
+        return first, rest, begun, last, one, unknown
+
+    names = ["first", "rest", "rest", "begun", "begun", "last", None, None]
+    assert _names(tg.record(function, np.ones(2))) == names
+
+
+def test_a_sequence_in_one_variable_gives_its_elements_no_name():
+    def function(x):
+        gates = tg.split(x, 2)
+        squares = [g * g for g in gates]
+        less, more = [f(g) for f, g in zip((np.sin, np.exp), squares, strict=True)]
+        pair = less + 1, more + 1
+        return pair
+
+    assert _names(tg.record(function, np.ones(2))) == [None] * 8
+
+
+@pytest.mark.parametrize("names", ["", "a,", "a, b, c", "*a, b, c, d"])
+def test_a_wrong_number_of_names_is_pythons_error_and_the_record_until_then_has_names(names, tmp_path):
+    file = tmp_path / "wrong.py"
+    file.write_text(f"def pair(x):\n    return x + 1, x + 2\ndef function(x):\n    [{names}] = pair(x)\n")
+    namespace = runpy.run_path(str(file))
+    with pytest.raises(ValueError, match="unpack") as caught:
+        tg.record(namespace["function"], np.ones(2))
+    assert set(_names(caught.value.graph)) <= {None, "a", "b", "c"}
+
+
 def test_an_explicit_name_overrides_the_code():
     def function(x):
         h = tg.name(np.tanh(x), "state")
@@ -208,6 +304,51 @@ def test_two_modules_used_by_a_function_are_called_by_their_variables():
     left, right = Linear(2, 2, rng=0), Linear(2, 2, rng=1)
     graph = tg.record(lambda x: left(x) + right(x), np.ones((1, 2)))
     assert [step.module for step in graph.parameters] == ["left", "left", "right", "right"]
+
+
+# -- what is one value -----------------------------------------------------------------------------
+
+
+def test_views_of_all_of_an_array_are_one_constant():
+    noise = np.random.default_rng(0).normal(size=(2, 3))
+    graph = tg.record(lambda x: x + noise + noise[:] + noise[0] + noise.T.T, np.ones((2, 3)))
+    assert [step.shape for step in graph.steps if step.kind == "constant"] == [(2, 3), (3,)]
+
+
+def test_another_form_of_an_arrays_memory_is_another_constant():
+    square = np.arange(4.0).reshape(2, 2)
+    graph = tg.record(lambda x: x + square + square.T + square.view(np.int64), np.ones((2, 2)))
+    constants = [step.value.tolist() for step in graph.steps if step.kind == "constant"]
+    assert constants == [square.tolist(), square.T.tolist(), square.view(np.int64).tolist()]
+
+
+def test_two_parameters_with_one_array_are_two_and_get_their_own_gradients():
+    p, q = Parameter(np.ones(3)), Parameter(np.zeros(3))
+    q.data = p.data
+    both = tg.record(lambda x: (x * p + x * x * q).sum(), np.arange(3.0)).backward()
+    assert {name: g.tolist() for name, g in both.returned.items()} == {"p": [0, 1, 2], "q": [0, 1, 4]}
+
+
+def test_a_value_detached_and_made_a_leaf_again_is_still_the_same_value():
+    def function(x):
+        v = (x * 2).detach()
+        v.requires_grad = True
+        return (v * v).sum()
+
+    graph = tg.record(function, np.ones(3))
+    assert not graph.parameters
+    assert graph.replay(np.full(3, 2.0)).item() == 48.0
+    assert [g.value.tolist() for g in graph.backward().gradients.values()][-1] == [4.0, 4.0, 4.0]
+
+
+def test_the_initial_state_of_pattern_1_is_one_constant_of_both_passes():
+    x, y = np.random.default_rng(0).normal(size=(3, 2, 4)), np.zeros((3, 2), int)
+    forward = tg.record(Pattern1(4, 5, 3, rng=0), x, y)
+    both = forward.backward()
+    (state,) = (step for step in both.steps if step.kind == "constant" and step.shape == (2, 5))
+    assert state in forward.steps
+    users = [step for step in both.steps if state in step.inputs]
+    assert [step.forward is None for step in users] == [True, False]
 
 
 # -- the backward pass -----------------------------------------------------------------------------
@@ -265,7 +406,8 @@ def test_an_exception_ends_the_recording_and_carries_the_partial_graph():
 
     with pytest.raises(tg.ShapeError) as caught:
         tg.record(function, np.ones((2, 2)))
-    assert _names(caught.value.graph) == ["a"]
+    assert [step.kind for step in _operations(caught.value.graph)] == ["operation", "failed"]
+    assert _names(caught.value.graph) == ["a", None]
     assert current_mode().recorder is None
 
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from .circuit import Circuit, Component, FoldError, Wire, chosen
 from .grouping import Group, grouped, index_read, is_one_constant, offset
+from .naming import Site
 from .recorder import Step
 
 
@@ -37,12 +38,30 @@ def fold(steps: Iterable[Step], outputs: Iterable[Step], by: Callable[[Step], Ha
     """
     steps = list(steps)
     folding = _Folding()
-    folding.fold_forward(grouped([step for step in steps if step.forward is None], by))
-    folding.fold_backward([step for step in steps if step.forward is not None])
-    circuit = folding.circuit()
+    try:
+        folding.fold_forward(grouped([step for step in steps if step.forward is None], by))
+        folding.fold_backward([step for step in steps if step.forward is not None])
+        circuit = folding.circuit()
+        folding.certify(circuit)
+    except FoldError as error:
+        raise _recursion(steps) or error from None
+    if not folding.lengths and (recursion := _recursion(steps)):
+        raise recursion
     circuit.outputs = [folding.of(step) for step in outputs]
-    folding.certify(circuit)
     return circuit
+
+
+def _recursion(steps: Sequence[Step]) -> FoldError | None:
+    """The reason why the run of a function that calls itself has no circuit."""
+    for site in {step.site: None for step in steps if step.site is not None}:
+        inner = set()
+        around: Site | None = site
+        while around is not None:
+            if around.code in inner:
+                return FoldError(f"{around} calls itself: a tree has no time axis")
+            inner.add(around.code)
+            around = around.caller
+    return None
 
 
 class _Folding:

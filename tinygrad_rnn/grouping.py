@@ -63,16 +63,17 @@ def index_read(step: Step) -> int:
 
 def _grouped_constants(constants: Group, place: dict[int, int], steps: Sequence[Step]) -> list[Group]:
     """Equal constants are one. Different ones that the same places use in turn are a sequence: noise, a mask."""
-    users: dict[int, set[tuple[int, int]]] = defaultdict(set)
+    users: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for step in steps:
         for slot, x in enumerate(step.inputs):
             if x.kind == "constant" and id(step) in place:
-                users[id(x)].add((place[id(step)], slot))
+                users[id(x)].append((place[id(step)], slot))
     groups: dict[Any, Group] = defaultdict(list)
     for group in _divided(constants, lambda step: (step.name, frozenset(users[id(step)]))):
         values = Counter(map(_value, group))
         often = set(values.values())
-        is_sequence = len(values) > 1 and bool(users[id(group[0])]) and (len(often) > 1 or often == {1})
+        in_turn = all(users[id(step)] and len(set(users[id(step)])) == len(users[id(step)]) for step in group)
+        is_sequence = in_turn and len(values) > 1 and (len(often) > 1 or often == {1})
         for step in group:
             groups[id(group) if is_sequence else (step.name, _value(step))].append(step)
     return list(groups.values())

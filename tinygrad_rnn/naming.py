@@ -10,14 +10,28 @@ import ast
 import linecache
 from functools import lru_cache
 from types import CodeType
+from typing import NamedTuple
 
 from .sites import is_engine, place
 
-RETURNED = -1
-"""Stands for a name that the caller gives; a number ≥ 0 for that element of a returned tuple."""
+RETURNED = "return"
+"""Stands for what the caller makes of it. No variable can be called so."""
 
 Span = tuple[int, int, int, int]
-Target = str | int | tuple[str | None, ...]
+Target = str | None | tuple["Target", ...]
+"""What receives a value: a name, "*name" for a starred one, a tuple of targets, None for anything else."""
+
+
+class Received(NamedTuple):
+    """What receives the value of an expression; or of a sequence of which it is `element`, one of so `many`."""
+
+    target: Target
+    element: int | None = None
+    many: int = 0
+
+
+EACH = -1
+"""The element of a comprehension: every one of the sequence in turn."""
 
 
 class Site:
@@ -39,71 +53,115 @@ class Site:
         return str(place(self.code, self.instruction))
 
 
-def name_of(site: Site | None) -> str | None:
-    """The name the code gives to the value of the expression at `site`; None if it is part of a larger one."""
-    element = RETURNED
-    while site is not None:
-        target = _target(site.code, site.instruction)
-        if isinstance(target, tuple):
-            return target[element] if 0 <= element < len(target) else None
-        if not isinstance(target, int):
-            return target if element == RETURNED else None
-        if target != RETURNED:
-            if element != RETURNED:
-                return None
-            element = target
-        site = site.caller
-    return None
+def name_of(site: Site, visit: int) -> str | None:
+    """The name the code gives to the value of the expression at `site`; None if it is part of a larger one.
+
+    visit  how many times it had run before: of ``f, i = split(x, 2)``, which makes its pieces in one place, every
+           second one is f
+    """
+    element, many, at = None, 0, site
+    while True:
+        received = _receiver(at.code, at.instruction)
+        if received is None or (element is not None and received.element is not None):
+            return None
+        if received.element == EACH and not (at is site and is_engine(site.code)):
+            return None  # a comprehension of the user's may do something else each time, in another place
+        if received.element is not None:
+            element, many = received.element, received.many
+        if received.target != RETURNED:
+            target = received.target if element is None else _element(received.target, element, many, visit)
+            return target if isinstance(target, str) else None
+        if at.caller is None:
+            return None
+        at = at.caller
+
+
+def _element(targets: Target, element: int, many: int, visit: int) -> Target:
+    """The target of one element of a sequence; None where that cannot be told."""
+    if not isinstance(targets, tuple) or not targets:
+        return None
+    if element == EACH:
+        return None if _star(targets) is not None else targets[visit % len(targets)]
+    targets = _spread(targets, many)
+    return targets[element] if element < len(targets) else None
 
 
 @lru_cache(maxsize=4096)
-def _target(code: CodeType, instruction: int) -> Target | None:
+def _receiver(code: CodeType, instruction: int) -> Received | None:
     """What receives the value of the expression at an instruction."""
     at = place(code, instruction)
-    return _targets(at.file).get((at.line, at.column, at.end_line, at.end_column))
+    return _receivers(at.file).get((at.line, at.column, at.end_line, at.end_column))
 
 
 @lru_cache(maxsize=256)
-def _targets(file: str) -> dict[Span, Target]:
-    """For every expression of a source file that something receives whole: by its span, what receives it."""
+def _receivers(file: str) -> dict[Span, Received]:
+    """For every expression of a source file that something receives: by its span, what receives it."""
     try:
         tree = ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:
+    except (SyntaxError, ValueError):  # not Python; null bytes
         return {}
-    found: dict[Span, Target] = {}
+    found: dict[Span, Received] = {}
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=[*_, target], value=value):
-                found |= _received(target, value)
+                found |= _received(_target(target), value)
             case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(target=target, value=value):
-                found |= _received(target, value)
+                found |= _received(_target(target), value)
             case ast.AugAssign(target=target):  # L += l is one instruction that spans the statement
-                found |= _received(target, node)
-            case ast.Return(value=ast.Tuple(elts=elements)) | ast.Lambda(body=ast.Tuple(elts=elements)):
-                found |= {_span(element): i for i, element in enumerate(elements)}
+                found[_span(node)] = Received(_target(target))
             case ast.Return(value=ast.expr() as value) | ast.Lambda(body=value):
-                found[_span(value)] = RETURNED
+                found |= _received(RETURNED, value)
+            case ast.Tuple(ctx=ast.Store()) | ast.List(ctx=ast.Store()):  # where a, b = x goes through x
+                found[_span(node)] = Received(_target(node))
     return found
 
 
-def _received(target: ast.expr, value: ast.expr | ast.stmt) -> dict[Span, Target]:
-    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
-        pairs = zip(target.elts, value.elts, strict=True)
-        return {span: name for t, v in pairs for span, name in _received(t, v).items()}
-    if isinstance(target, ast.Tuple):
-        return {_span(value): tuple(_plain_name(t) for t in target.elts)}
-    name = _plain_name(target)
-    return {} if name is None else {_span(value): name}
+def _received(target: Target, value: ast.expr, element: int | None = None, many: int = 0) -> dict[Span, Received]:
+    """The expressions in `value` that the target receives, whole or as an element."""
+    found = {_span(value): Received(target, element, many)}
+    match value:
+        case ast.IfExp(body=body, orelse=other):
+            return _received(target, body, element, many) | _received(target, other, element, many)
+        case _ if element is not None:  # a sequence in a sequence
+            pass
+        case ast.ListComp(elt=each):
+            found |= _received(target, each, EACH)
+        case ast.Tuple(elts=parts) | ast.List(elts=parts) if not any(isinstance(part, ast.Starred) for part in parts):
+            for i, part in enumerate(parts):
+                if isinstance(target, tuple):
+                    found |= _received(_element(target, i, len(parts), 0), part)
+                elif target == RETURNED:
+                    found |= _received(target, part, i, len(parts))
+    return found
 
 
-def _plain_name(target: ast.expr) -> str | None:
+def _target(node: ast.expr) -> Target:
     """h for `h`, `self.h` and `h[t]`."""
-    match target:
+    match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
         case ast.Subscript(value=value):
-            return _plain_name(value)
+            return _target(value)
+        case ast.Starred(value=value):
+            starred = _target(value)
+            return f"*{starred}" if isinstance(starred, str) else None
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return tuple(_target(e) for e in elements)
     return None
+
+
+def _star(targets: tuple[Target, ...]) -> int | None:
+    return next((i for i, t in enumerate(targets) if isinstance(t, str) and t.startswith("*")), None)
+
+
+def _spread(targets: tuple[Target, ...], many: int) -> tuple[Target, ...]:
+    """The targets of so many values: a starred one takes what is over."""
+    star = _star(targets)
+    if star is None:
+        return targets
+    name = targets[star]
+    assert isinstance(name, str)
+    return targets[:star] + (name[1:],) * (many - len(targets) + 1) + targets[star + 1 :]
 
 
 def _span(node: ast.expr | ast.stmt) -> Span:

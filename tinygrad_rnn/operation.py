@@ -94,6 +94,8 @@ class Operation:
         try:
             array = self.forward(*values, **attributes)
         except Exception as error:
+            if (recorder := current_mode().recorder) is not None:
+                recorder.fail(self, inputs, attributes)
             raise operation_error(error, self, inputs, attributes) from error
         if plain:
             return array

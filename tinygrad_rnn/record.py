@@ -9,7 +9,7 @@ graph.backward()                 # the record of the backward pass as well
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,9 +89,13 @@ class Graph:
         both.gradients = gradients
         return both
 
-    def fold(self) -> Circuit:
-        """The circuit that ran: one component for each place in the code. Raises FoldError where there is none."""
-        return fold(self.steps, self.outputs)
+    def fold(self, by: Callable[[Step], Hashable] | None = None) -> Circuit:
+        """The circuit that ran: one component for each place in the code. Raises FoldError where there is none.
+
+        by  a further key for operations: steps of one place are one component only if it is equal for them. With
+            ``by=lambda step: step.index`` each step is a component: nothing is folded.
+        """
+        return fold(self.steps, self.outputs, by)
 
     def __str__(self) -> str:
         return "\n".join(_table(self.steps))
@@ -102,7 +106,7 @@ def record(function: Callable[..., Any], *args: Any) -> Graph:
 
     Arrays among the arguments (also inside tuples, lists and dicts) are the graph's inputs; numbers and everything
     else are part of the recorded program. If the function raises, the error is raised as it is, with the steps
-    until then as its attribute ``graph``.
+    until then as its attribute ``graph``; if an operation raised, that is the last of them, of kind "failed".
     """
     arguments = rebuild(args, lambda a: Tensor(a) if isinstance(a, np.ndarray) else a)
     recorder = Recorder(function)
@@ -113,7 +117,7 @@ def record(function: Callable[..., Any], *args: Any) -> Graph:
         try:
             returned = function(*arguments)
         except Exception as error:
-            recorder.finish()
+            recorder.finish(raised=True)
             error.graph = Graph(recorder, arguments, ())  # type: ignore[attr-defined]
             raise
     recorder.finish()

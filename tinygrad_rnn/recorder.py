@@ -24,12 +24,13 @@ class Step:
     """One thing that happened in a run: an operation, or the entry of an input, a parameter or a constant.
 
     index      its number in the order of execution
-    kind       "operation", "input", "parameter" or "constant"
+    kind       "operation", "input", "parameter" or "constant"; "failed" for an operation that raised
     inputs     the steps whose values it used
-    value      the array it gave
+    value      the array it gave; None if it failed
+    given      the name it was given; without one it is called by what the code does with it
     module     path of the module it ran in, ``encoder.cell``; "" outside of any and in the outermost one
     site       where in the code, with the calls that led there
-    visit      how many times this module path, site and operation had run before
+    visit      how many times this module path, site and operation had run before; in the backward pass, `forward`'s
     forward    for a step of the backward pass: the step whose derivative rule made it
     slot       … and the input that the rule is for; None for a sum of gradients, which belongs to `forward`'s value
     part       which of the operations of that rule it is, from 0
@@ -42,7 +43,7 @@ class Step:
     operation: Operation | None = None
     inputs: tuple[Step, ...] = ()
     attributes: dict[str, Any] = field(default_factory=dict)
-    name: str | None = None
+    given: str | None = None
     module: str = ""
     site: Any = None
     visit: int = 0
@@ -50,6 +51,13 @@ class Step:
     slot: int | None = None
     part: int = 0
     giver: tuple[Step, int] | None = None
+
+    @property
+    def name(self) -> str | None:
+        """What it is called, ``h``. Looked up in the code when asked for: that takes longer than recording the step."""
+        if self.given is None and self.kind == "operation" and self.forward is None and self.site is not None:
+            return naming.name_of(self.site, self.visit)
+        return self.given
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -79,40 +87,52 @@ class Recorder:
     def __init__(self, function: Callable[..., Any]):
         self.steps: list[Step] = []
         self.function = function
-        self._of_array: dict[int, Step] = {}
-        self._of_node: dict[int, Step] = {}
-        self._kept: list[Any] = []  # what the two dictionaries know by id must stay alive
+        self._of_array: dict[int, Step] = {}  # by id: a step keeps its array alive
+        self._of_memory: dict[Any, Step] = {}
+        self._of_node: dict[Node | None, Step] = {}
         self._visits: defaultdict[Any, int] = defaultdict(int)
         self._calls: dict[FrameType, _Call] = {}
         self._sites: dict[Any, Site] = {}
+        self._paths: dict[Any, str] = {}
         self._roots: dict[int, str] = {}
+        self._modules: list[Module] = []  # what the last two know by id must stay alive
         self._rule: tuple[Step, int | None, tuple[Step, int] | None] | None = None
         self._rule_steps = 0
+        self._failed: Step | None = None
 
     # -- what the engine calls -------------------------------------------------------------------------
 
     def add(self, out: Tensor, operation: Operation, inputs: Sequence[Any], attributes: dict[str, Any]) -> None:
+        step = self._operation("operation", out.data, operation, inputs, attributes)
+        self.steps.append(step)
+        self._of_array[id(out.data)] = step
+        if out.node is not None:
+            self._of_node[out.node] = step
+
+    def fail(self, operation: Operation, inputs: Sequence[Any], attributes: dict[str, Any]) -> None:
+        """An operation raised: should that end the run, it is the last step."""
+        self._failed = self._operation("failed", None, operation, inputs, attributes)
+
+    def _operation(
+        self, kind: str, value: Any, operation: Operation, inputs: Sequence[Any], attributes: dict[str, Any]
+    ) -> Step:
         frame = None if self._rule else _outside_engine(sys._getframe(2))
-        known = self._of_array
-        sources = []
-        for x in inputs:
-            source = known.get(id(x.data if isinstance(x, Tensor) else x))
-            sources.append(self._outsider(x, frame) if source is None else source)
-        step = Step(len(self.steps), "operation", out.data, operation, tuple(sources), attributes)
+        sources = tuple([self._source(x, frame) for x in inputs])
+        step = Step(len(self.steps), kind, value, operation, sources, attributes)
         if self._rule is not None:
             step.forward, step.slot, step.giver = self._rule
             step.module, step.site = step.forward.module, step.forward.site
             step.part = self._rule_steps
+            step.visit = step.forward.visit
             self._rule_steps += 1
-            key: Any = step.module, step.site, step.slot, step.part, operation.name, step.forward.operation
         else:
             if frame is not None:
                 call = self._calls.get(frame) or self._call(frame)
                 step.module, step.site = call.path, self._site(call.caller, frame)
             key = step.module, step.site, operation.name
-        step.visit = self._visits[key]
-        self._visits[key] += 1
-        self._append(step, out)
+            step.visit = self._visits[key]
+            self._visits[key] += 1
+        return step
 
     def begin_rule(self, node: Node, slot: int) -> None:
         """From here on steps belong to the derivative rule of `node` for input `slot`."""
@@ -125,56 +145,62 @@ class Recorder:
         self._rule_steps = 0
 
     def rename(self, tensor: Tensor, name: str) -> None:
-        self.step_of(tensor).name = name
+        self.step_of(tensor).given = name
 
     # -- looking up ------------------------------------------------------------------------------------
 
-    def enter(self, tensor: Tensor, kind: str, name: str | None = None) -> Step:
-        """A step for something that was not computed in this run."""
-        step = Step(len(self.steps), kind, tensor.data, name=tensor.name or name)
-        self._append(step, tensor)
+    def enter(self, x: Any, kind: str, name: str | None = None) -> Step:
+        """A step for something that was not computed in this run: a tensor, an array or a number."""
+        value, name = (x.data, x.name or name) if isinstance(x, Tensor) else (x, name)
+        step = Step(len(self.steps), kind, value, given=name)
+        self.steps.append(step)
+        if isinstance(value, np.ndarray):
+            self._of_array[id(value)] = self._of_memory[_memory(value)] = step
+        if isinstance(x, Tensor) and x.node is not None:
+            self._of_node[x.node] = step
         return step
 
     def step_of(self, tensor: Tensor) -> Step:
         return self._of_array.get(id(tensor.data)) or self.enter(tensor, "constant")
 
     def step_of_node(self, node: Node) -> Step:
-        return self._of_node[id(node)]
+        return self._of_node[node]
 
     def continued(self) -> Recorder:
         """Another recorder that goes on where this one stopped."""
         other = Recorder(self.function)
         other.steps = list(self.steps)
-        other._of_array, other._of_node = dict(self._of_array), dict(self._of_node)
-        other._kept = self._kept.copy()
+        other._of_array, other._of_memory = dict(self._of_array), dict(self._of_memory)
+        other._of_node = dict(self._of_node)
         return other
 
-    def finish(self) -> None:
-        """Give the steps their names, and let go of the run's frames."""
-        for step in self.steps:
-            if step.name is None and isinstance(step.site, Site):
-                step.name = naming.name_of(step.site)
+    def finish(self, raised: bool = False) -> None:
+        """Let go of the run's frames. A run that raised ends in the failed step."""
+        if raised and self._failed is not None and self._failed.index == len(self.steps):
+            self.steps.append(self._failed)
         self._calls.clear()
 
-    def _append(self, step: Step, tensor: Tensor) -> None:
-        self.steps.append(step)
-        self._kept.append(tensor)
-        self._of_array[id(tensor.data)] = step
-        if tensor.node is not None:
-            self._of_node[id(tensor.node)] = step
-            self._kept.append(tensor.node)
+    def _source(self, x: Any, frame: FrameType | None) -> Step:
+        """The step that gave an operation's input. Two leaves are two parameters, even with one array."""
+        if not isinstance(x, Tensor):
+            return self._of_array.get(id(x)) or self._outsider(x, frame)
+        step = self._of_node.get(x.node)
+        if step is None:
+            step = self._of_array.get(id(x.data))
+            if step is None or (x.node is not None and step.kind == "parameter"):
+                return self._outsider(x, frame)
+            if x.node is not None:  # detached, and a leaf again
+                self._of_node[x.node] = step
+        return step
 
     def _outsider(self, x: Any, frame: FrameType | None) -> Step:
-        """A step for a value from outside the run, where it is first used."""
-        if isinstance(x, Tensor):
-            step = self.enter(x, "parameter" if x.requires_grad else "constant")
-        else:  # a Python number stays one: its type decides what NumPy promotes to
-            step = Step(len(self.steps), "constant", x if isinstance(x, (bool, int, float)) else np.asarray(x))
-            self.steps.append(step)
-            self._kept.append(x)
-            if isinstance(x, np.ndarray):
-                self._of_array[id(x)] = step
-        return step if frame is None or not isinstance(x, (Tensor, np.ndarray)) else self._named(step, x, frame)
+        """A step for a value from outside the run, where it is first used. A view of all of an array is that array."""
+        if not isinstance(x, (Tensor, np.ndarray)):  # a Python number stays one: NumPy's promotion depends on it
+            return self.enter(x if isinstance(x, (bool, int, float)) else np.asarray(x), "constant")
+        if isinstance(x, Tensor) and x.requires_grad:
+            return self._named(self.enter(x, "parameter"), x, frame)
+        known = self._of_memory.get(_memory(x.data if isinstance(x, Tensor) else x))
+        return known or self._named(self.enter(x, "constant"), x, frame)
 
     # -- where in the code -----------------------------------------------------------------------------
 
@@ -212,7 +238,11 @@ class Recorder:
         module = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
         if not isinstance(module, Module) or module is outer.module:
             return _Call(site, outer.module, outer.path, outer)
-        return _Call(site, module, self._path(module, outer, frame), outer)
+        place = outer.path, id(outer.module), id(module)
+        if place not in self._paths:
+            self._paths[place] = self._path(module, outer, frame)
+            self._modules.append(module)
+        return _Call(site, module, self._paths[place], outer)
 
     def _path(self, module: Module, outer: _Call, frame: FrameType) -> str:
         around: _Call | None = outer
@@ -228,22 +258,21 @@ class Recorder:
             path = _variable(module, frame.f_back) or type(module).__name__
             taken = path in self._roots.values()
             self._roots[id(module)] = f"{path}{len(self._roots) + 1}" if taken else path
-            self._kept.append(module)
         return self._roots[id(module)]
 
-    def _named(self, step: Step, thing: Any, frame: FrameType) -> Step:
+    def _named(self, step: Step, thing: Any, frame: FrameType | None) -> Step:
         """Name what came from outside: a parameter by its attribute, anything else by the variable that holds it."""
-        call: _Call | None = self._call(frame)
+        call = None if frame is None else self._call(frame)
         while call is not None:
-            if call.module is not None:
+            if call.module is not None and isinstance(thing, Tensor):
                 for path, parameter in call.module.named_parameters():
                     if parameter is thing:
                         prefix, _, attribute = path.rpartition(".")
-                        step.name = step.name or attribute
+                        step.given = step.given or attribute
                         step.module = f"{call.path}.{prefix}" if call.path and prefix else call.path or prefix
                         return step
             call = call.outer
-        step.name = step.name or _variable(thing, frame)
+        step.given = step.given or _variable(thing, frame)
         return step
 
 
@@ -267,6 +296,11 @@ def _outside_engine(frame: FrameType | None) -> FrameType | None:
     while frame is not None and frame.f_globals.get("__name__") in _ENGINE:
         frame = frame.f_back
     return None if frame is None or frame.f_globals.get("__name__") == _BOUNDARY else frame
+
+
+def _memory(array: np.ndarray) -> tuple:
+    """What two arrays have in common that are the same numbers in the same place."""
+    return array.ctypes.data, array.shape, array.strides, array.dtype
 
 
 def _variable(thing: Any, frame: FrameType | None) -> str | None:

@@ -10,6 +10,7 @@ from itertools import islice
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+_CACHE = dis.opmap["CACHE"]
 _FOLDER = os.path.dirname(__file__) + os.sep
 
 
@@ -52,7 +53,10 @@ def instruction_at(code: CodeType, offset: int) -> int:
     A running frame's offset may point into the inline cache behind an instruction, and does so or not from one visit
     to the next, as the interpreter specialises what runs often.
     """
-    return max(i.offset for i in dis.get_instructions(code) if i.offset <= offset)
+    units = code.co_code
+    while units[offset] == _CACHE:
+        offset -= 2
+    return offset
 
 
 def is_engine(code: CodeType) -> bool:
