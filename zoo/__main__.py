@@ -16,12 +16,13 @@ import numpy as np
 
 from tinygrad_rnn.checkpoints import CheckpointError
 
-from .pattern_1 import Pattern1
+from .catalogue import CATALOGUE
 from .tasks import characters
 from .training import train
 
 PROGRAM = "python -m zoo"
-MODELS = {"pattern-1": Pattern1}
+MODELS = CATALOGUE
+TRAINED = ["pattern-1"]
 TASKS = {"characters": characters.Characters}
 
 STEPS = 10000
@@ -46,10 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def list_all(_: argparse.Namespace) -> None:
     """List the models and the tasks."""
-    for heading, known in ("models", MODELS), ("tasks", TASKS):
+    models = {name: entry.summary for name, entry in MODELS.items()}
+    tasks = {name: _summary(task) for name, task in TASKS.items()}
+    for heading, known in ("models", models), ("tasks", tasks):
         print(heading)
-        for name, kind in known.items():
-            print(f"    {name:12} {_summary(kind)}")
+        for name, summary in known.items():
+            print(f"    {name:19} {summary}")
 
 
 def train_one(a: argparse.Namespace) -> None:
@@ -57,7 +60,7 @@ def train_one(a: argparse.Namespace) -> None:
     corpus = characters.load(a.text)
     task = TASKS[a.task](corpus, a.length, a.batch)
     for_weights, for_batches = np.random.default_rng(a.seed).spawn(2)
-    model = MODELS[a.model](task.inputs, a.hidden, task.outputs, rng=for_weights, dtype=np.float32)
+    model = MODELS[a.model].model(task.inputs, a.hidden, task.outputs, rng=for_weights, dtype=np.float32)
     checkpoint = a.checkpoint or Path("build", "train", f"{a.model}-{a.task}.npz")
 
     print(f"{a.model}: {sum(p.size for p in model.parameters()):,} weights; {corpus}")
@@ -114,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="list | train", dest="name")
     add = _command(commands, "list", list_all)
     add = _command(commands, "train", train_one)
-    add("model", choices=MODELS, metavar="MODEL", help=f"one of: {', '.join(MODELS)}")
+    add("model", choices=TRAINED, metavar="MODEL", help=f"one of: {', '.join(TRAINED)}")
     add("--task", choices=TASKS, metavar="TASK", default="characters", help=f"one of: {', '.join(TASKS)} (%(default)s)")
     add("--text", metavar="FILE", help="a UTF-8 text to learn (without: the help topics of this Python)")
     add("--steps", type=_whole, metavar="N", default=STEPS, help="gradient steps in all (%(default)s)")
