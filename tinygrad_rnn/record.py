@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,12 @@ from .tensor import Tensor
 class Graph:
     """What ran, in order: `steps`; and which of them are `inputs`, `parameters` and `outputs`.
 
-    gradients  after `backward()`: for each step that has one, the step that is its complete gradient
+    gradients  of both passes: for each step that has one, the step that is its complete gradient
+    forward    of both passes: the graph of the forward pass alone
     """
 
     def __init__(self, recorder: Recorder, arguments: Any, returned: Any):
+        self.forward: Graph | None = None
         self.steps: list[Step] = recorder.steps
         self.arguments = arguments
         self.returned = returned
@@ -86,7 +89,7 @@ class Graph:
                 gradients[recorder.step_of_node(node)] = recorder.step_of(g)
         leaves = {step.path: g for step, g in gradients.items() if step.operation is None}
         both = Graph(recorder, self.arguments, {path: Tensor.result(g.value) for path, g in leaves.items()})
-        both.gradients = gradients
+        both.gradients, both.forward = gradients, self
         return both
 
     def fold(self, by: Callable[[Step], Hashable] | None = None) -> Circuit:
@@ -95,7 +98,11 @@ class Graph:
         by  a further key for operations: steps of one place are one component only if it is equal for them. With
             ``by=lambda step: step.index`` each step is a component: nothing is folded.
         """
-        return fold(self.steps, self.outputs, by)
+        return self._circuit if by is None else fold(self.steps, self.outputs, by)
+
+    @cached_property
+    def _circuit(self) -> Circuit:
+        return fold(self.steps, self.outputs)
 
     def __str__(self) -> str:
         return "\n".join(_table(self.steps))
