@@ -1,16 +1,21 @@
 """The benchmarks run, and what they compare computes the same. Times are not asserted: see `python -m benchmarks`."""
 
+import importlib.util
 import json
+import shutil
 import sys
 from functools import partial
 
 import numpy as np
 import pytest
 
-from benchmarks import chain, checkpoint, imports, lstm, record
+from benchmarks import chain, checkpoint, draw, imports, lstm, record
 from benchmarks.__main__ import main
 from benchmarks.measure import Table, exponent, growth, peak_bytes, ratio
 
+needs_graphviz = pytest.mark.skipif(
+    not shutil.which("dot") and not importlib.util.find_spec("pygraphviz"), reason="needs Graphviz"
+)
 TINY = {"tiny": lstm.Size(T=3, B=2, D=4, H=5)}
 
 
@@ -63,9 +68,10 @@ def test_a_peer_that_is_not_installed_is_said_to_be_missing(monkeypatch):
         (partial(chain.run, [10, 20], rounds=1), 2),
         (partial(checkpoint.run, [4, 9, 16], B=2, D=3, H=4, rounds=1), 3),
         (partial(record.run, [3], B=2, D=3, H=4, rounds=1), 2),
+        pytest.param(partial(draw.run, [3], [3, 5], [], rounds=1), 3, marks=needs_graphviz),
         (partial(imports.run, interpreters=1), 1),
     ],
-    ids=["lstm", "chain", "checkpoint", "record", "imports"],
+    ids=["lstm", "chain", "checkpoint", "record", "draw", "imports"],
 )
 def test_each_benchmark_gives_a_table(run, rows, capsys):
     table = run()

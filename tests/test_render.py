@@ -1,9 +1,10 @@
-"""Labels, the drawing's model and the backend: what is written is what is seen."""
+"""The drawing's model, its DOT text and the backend: what is written is what is seen."""
 
 import importlib.util
+import math
+import os
 import re
 import shutil
-import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viz import diagram, parts, routes
+from viz import diagram, parts
 from viz.diagram import Diagram
-from viz.labels import at_step, escape, identifier, superscript, visible
+from viz.labels import at_step, visible, width
 from viz.parts import Arrow, Vertex
 from viz.render import RendererMissing, RenderError, render, svg
 
@@ -37,6 +38,11 @@ BAD = [
     "\ud800",
     "a--b",
     "]]>",
+    "e\u0301",
+    "\u05e9\u05dc\u05d5\u05dd",
+    "👩‍🔬",
+    "%25",
+    "\\l",
 ]
 ANY_TEXT = st.text() | st.lists(st.sampled_from([*BAD, "&", "{", "|", ";", "%3A", " "]), max_size=4).map("".join)
 
@@ -78,44 +84,6 @@ def ellipses(picture: str) -> list[tuple[float, float, float]]:
     return [(float(e.attrib["cx"]), float(e.attrib["cy"]), float(e.attrib["rx"])) for e in found]
 
 
-# ---- labels
-
-
-@pytest.mark.parametrize(
-    ("label", "shown"),
-    [
-        (at_step("h", 1), "h⁽¹⁾"),
-        (at_step("h", 12, -1), "h⁽¹¹⁾"),
-        (at_step("h", "t"), "h⁽ᵗ⁾"),
-        (at_step("h", "t", -1), "h⁽ᵗ⁻¹⁾"),
-        (at_step("h", "t", 1), "h⁽ᵗ⁺¹⁾"),
-        (at_step("h", "T"), "h⁽ᵀ⁾"),
-        (at_step("h", "q"), "h^(q)"),
-        (at_step("h", "q", -1), "h^(q-1)"),
-        (superscript("2"), "²"),
-        (superscript("2q"), "^(2q)"),
-    ],
-)
-def test_a_step_is_raised_by_unicode_or_not_at_all(label: str, shown: str) -> None:
-    assert label == shown
-
-
-def test_what_cannot_be_seen_is_written_as_python_writes_it() -> None:
-    assert visible("a\nb\0\x1b\u202e\ud800") == r"a\nb\x00\x1b\u202e\ud800"
-
-
-def test_a_long_name_keeps_its_beginning_and_its_step() -> None:
-    shown = visible("n" * 9_995 + "⁽ᵗ⁻¹⁾", 20)
-    assert shown == "n" * 13 + "…" + "n⁽ᵗ⁻¹⁾"
-    assert len(escape("\\" * 10_000)) == 79 * 2 + 1
-
-
-@given(st.text(), st.text())
-def test_different_texts_have_different_identifiers_which_dot_takes_literally(one: str, other: str) -> None:
-    assert (identifier(one) == identifier(other)) == (one == other)
-    assert not re.search(r'[:<>&"\\]', identifier(one))
-
-
 # ---- the diagram's text
 
 
@@ -129,9 +97,9 @@ def test_a_diagram_of_two_vertices_is_this_text() -> None:
         " fontsize=14 height=0.611 shape=ellipse style=filled width=0.611]\n"
         '\tedge [arrowsize=0.6 color="#1a1a1a" fontcolor="#1a1a1a" fontname="Times-Italic" fontsize=14'
         " penwidth=0.8]\n"
-        '\tx1 [label="x⁽¹⁾" class=input pos="86.0,0.0"]\n'
-        '\th1 [label="h⁽¹⁾" pos="86.0,76.0"]\n'
-        '\tx1 -> h1 [label=U lp="94.0,35.0" pos="e,86.0,54.0 86.0,22.0 86.0,30.7 86.0,39.3 86.0,48.0"]\n'
+        '\t"x1" [label="x⁽¹⁾" pos="86.0,0.0" class="input"]\n'
+        '\t"h1" [label="h⁽¹⁾" pos="86.0,76.0"]\n'
+        '\t"x1" -> "h1" [pos="e,86.0,54.0 86.0,22.0 86.0,30.7 86.0,39.3 86.0,48.0" label="U" lp="94.0,35.0"]\n'
         "}\n"
     )
 
@@ -155,6 +123,15 @@ def test_the_description_has_a_sentence_for_each_arrow() -> None:
         ([Vertex("x", "x", 0, 0)], [Arrow("x", "z")], "there is no vertex 'z'"),
         ([Vertex("x", "x", 0, 0, "star")], [], "unknown vertex 'star'; known: variable, input"),
         ([Vertex("x", "x", 0, 0)], [Arrow("x", "x", kind="thick")], "unknown arrow 'thick'; known: wire"),
+        ([Vertex("x", "x", math.nan, 0)], [], "'x' is nowhere: x = nan, y = 0"),
+        ([Vertex("x", "x", 0, -math.inf)], [], "'x' is nowhere: x = 0, y = -inf"),
+        (
+            [Vertex("x", "x", 0, 0)],
+            [Arrow("x", "x", strength=1.5)],
+            "'x' → 'x': its strength, 1.5, is not between 0 and 1",
+        ),
+        ([Vertex("x", "x", 0, 0)], [Arrow("x", "x", strength=math.nan)], "its strength, nan, is not between"),
+        ([Vertex("x", "x", 0, 0)], [Arrow("x", "x", via=((1, math.inf),))], "'x' → 'x': it leads nowhere"),
     ],
 )
 def test_a_diagram_that_would_be_drawn_wrongly_is_an_error(
@@ -164,106 +141,43 @@ def test_a_diagram_that_would_be_drawn_wrongly_is_an_error(
         Diagram(vertices, arrows)
 
 
+def test_a_legend_of_what_is_not_drawn_is_an_error() -> None:
+    for kind in ("anchor", "star"):
+        with pytest.raises(ValueError, match=f"unknown kind in the legend '{kind}'; known: variable"):
+            Diagram([Vertex("x", "x", 0, 0)], [], legend=[(kind, "it")])
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG 2 computes it: 7 is its highest grade for text, 4.5 the one below."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
 @pytest.mark.parametrize("theme", diagram.THEMES)
 def test_ink_stands_out_from_paper_in_every_theme(theme: str) -> None:
-    """Contrast as WCAG 2 computes it: 7 is its highest grade for text, 4.5 the one below."""
-
-    def luminance(colour: str) -> float:
-        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-    def contrast(one: str, other: str) -> float:
-        low, high = sorted((luminance(one), luminance(other)))
-        return (high + 0.05) / (low + 0.05)
-
     colours = diagram.THEMES[theme]
     assert min(contrast(colours["ink"], colours[ground]) for ground in ("paper", "fill")) > 7
     assert min(contrast(colours[ink], colours["paper"]) for ink in ("faint", "grad")) > 4.5
+    assert contrast(colours["grad"], colours["fill"]) > 4.5
 
 
-# ---- where arrows and labels are
-
-
-def points(source: str, tail: str, head: str) -> list[tuple[float, float]]:
-    """An arrow's control points, the tip of its head first if it has one."""
-    found = re.search(rf'\t{tail} -> {head} \[.*?pos="(?:e,)?([^"]*)"', source)
-    assert found
-    return [(float(x), float(y)) for x, y in (pair.split(",") for pair in found[1].split())]
-
-
-def test_an_arrow_between_neighbours_is_straight() -> None:
-    assert {x for x, _ in points(pattern_1().source, "x", "h")} == {0.0}
-
-
-def test_a_loop_passes_straight_up_through_its_delay_and_is_its_own_mirror_image() -> None:
-    source = pattern_1().source
-    out, back = points(source, "h", "W"), points(source, "W", "h")
-    delay, row = (68.8, 76.0), 76.0
-    assert out[-1] == back[1] == delay
-    assert out[-2][0] == back[2][0] == delay[0]
-    assert out[0][0] == back[0][0]
-    assert row - out[0][1] == pytest.approx(back[0][1] - row)
-    assert out[0][1] < row
-
-
-def test_an_arrow_goes_around_a_vertex_in_its_way() -> None:
-    row = [Vertex(f"h{t}", at_step("h", t), t, 0) for t in range(5)]
-    skips = Diagram(row, [Arrow("h0", "h2"), Arrow("h1", "h4"), Arrow("h4", "h0")])
-    assert skips.hidden == []
-    assert max(y for _, y in points(skips.source, "h0", "h2")) > 22 + parts.CLEARANCE
-
-
-def test_an_arrow_that_cannot_keep_clear_is_reported() -> None:
-    row = [Vertex(f"h{t}", at_step("h", t), t, 0) for t in range(3)]
-    through = Arrow("h0", "h2", via=((1, 0.1),))
-    assert Diagram(row, [through]).hidden == [(through, row[1])]
-
-
-def test_arrows_between_the_same_two_vertices_are_side_by_side() -> None:
-    two = [Vertex("a", "a", 0, 0), Vertex("b", "b", 1, 0)]
-    source = Diagram(two, [Arrow("a", "b"), Arrow("b", "a")]).source
-    assert max(y for _, y in points(source, "a", "b")) < 0 < min(y for _, y in points(source, "b", "a"))
-
-
-def test_an_arrow_to_its_own_vertex_leaves_it() -> None:
-    source = Diagram([Vertex("h", "h", 0, 0)], [Arrow("h", "h", "1 − 1/α")]).source
-    assert max(x for x, _ in points(source, "h", "h")) > 60
-
-
-def test_no_label_covers_another_or_an_arrow_or_a_vertex() -> None:
-    """Every encoder state to every context, each with its weight: as crowded as our drawings get."""
-    vertices = [Vertex(f"h{i}", at_step("h", i), i, 0) for i in range(4)]
-    vertices += [Vertex(f"c{j}", at_step("c", j), 2 * j + 0.5, 2) for j in range(2)]
-    arrows = [Arrow(f"h{i}", f"c{j}", f".{i}{j}") for i in range(4) for j in range(2)]
-    drawing = Diagram(vertices, arrows)
-    boxes = [
-        (complex(float(x), float(y)), routes.half_of(f".{i}{j}"))
-        for i in range(4)
-        for j in range(2)
-        for x, y in re.findall(rf'h{i} -> c{j} \[.*lp="(.*?),(.*?)"', drawing.source)
-    ]
-    assert len(boxes) == 8
-    for place, half in boxes:
-        for point in (point for curve in drawing._curves for point in curve.samples(1)):
-            assert abs((point - place).real) > half.real - 2 or abs((point - place).imag) > half.imag - 2
-        for other, _ in boxes:
-            away = other - place
-            assert other == place or abs(away.real) > 2 * half.real - 1 or abs(away.imag) > 2 * half.imag - 1
-
-
-def test_a_frame_holds_its_vertices_and_its_title_avoids_the_arrows() -> None:
-    """An arrow leaves the frame upward where its title would be, so the title goes to the other corner."""
-    vertices = [Vertex("x", "x", 0, 0, cluster="encoder"), Vertex("z", "z", 1, 0, cluster="encoder")]
-    source = Diagram([*vertices, Vertex("y", "y", 0, 2)], [Arrow("x", "y")]).source
-    left, bottom, right, top, title = (
-        float(number) for number in re.findall(r'bb="(.*?),(.*?),(.*?),(.*?)".*lp="(.*?),', source)[0]
-    )
-    assert left < -22
-    assert bottom < -22
-    assert right > 86 + 22
-    assert top > 22
-    assert title > 43
+@pytest.mark.parametrize("theme", diagram.THEMES)
+@pytest.mark.parametrize("kind", ["wire", "grad"])
+def test_a_stronger_arrow_is_thicker_and_stands_out_more_and_the_weakest_is_still_seen(theme: str, kind: str) -> None:
+    ends = [Vertex("a", "a", 0, 0), Vertex("b", "b", 1, 0)]
+    drawn = [Diagram(ends, [Arrow("a", "b", kind=kind, strength=s / 4)], theme=theme).source for s in range(5)]
+    widths = [float(re.findall(r'penwidth="(.*?)"', source)[0]) for source in drawn]
+    colours = [re.findall(r'"a" -> "b" .* color="(#.*?)"', source)[0] for source in drawn]
+    stands_out = [contrast(colour, diagram.THEMES[theme]["paper"]) for colour in colours]
+    assert widths == sorted(set(widths))
+    assert stands_out == sorted(set(stands_out))
+    assert stands_out[0] > 1.2
 
 
 # ---- the picture
@@ -271,10 +185,12 @@ def test_a_frame_holds_its_vertices_and_its_title_avoids_the_arrows() -> None:
 
 @needs_dot
 @pytest.mark.parametrize("text", BAD)
-def test_any_text_is_shown_literally(text: str) -> None:
-    drawing = Diagram([Vertex(text, text, 0, 0, note=text), Vertex("h", "h", 0, 1)], [Arrow(text, "h", text)], text)
+def test_any_text_is_shown_literally_wherever_it_stands(text: str) -> None:
+    vertices = [Vertex(text, text, 0, 0, note=text, detail=text, cluster=text), Vertex("h", "h", 0, 1, cluster="f")]
+    drawing = Diagram(vertices, [Arrow(text, "h", text)], text, legend=[("delay", text), ("all", text)])
     picture = drawing._repr_svg_()
-    assert sorted(texts(picture)) == sorted([visible(text), visible(text), visible(text), "h"])
+    # The label and the line under it, the title, the frame, the arrow, two lines of the key.
+    assert sorted(map(str.strip, texts(picture))) == sorted([*[visible(text)] * 7, "", "h", "f"])
     tooltips = [e.attrib for e in ElementTree.fromstring(picture).iter() if e.tag == f"{SVG}a"]
     assert [list(tooltip.values()) for tooltip in tooltips] == [[visible(text)]]
     assert "<script" not in picture
@@ -335,6 +251,58 @@ def test_positions_are_ours_with_neato_and_searched_for_with_dot() -> None:
     assert bx == pytest.approx(ax)
 
 
+@needs_dot
+@pytest.mark.parametrize("vertices", [[], [Vertex("x", "x", 0, 0)], [Vertex("", "", -7, 1e5)]])
+@pytest.mark.parametrize("legend", [(), [("delay", "one step")]])
+def test_a_diagram_of_nothing_or_of_one_vertex_is_drawn(vertices: list[Vertex], legend: list) -> None:
+    picture = Diagram(vertices, [], legend=legend)._repr_svg_()
+    assert len(ellipses(picture)) == len(vertices)
+    assert ("one step" in texts(picture)) == bool(legend)
+
+
+@needs_dot
+def test_ten_thousand_characters_are_shortened_wherever_they_stand() -> None:
+    long = "n" * 10_000
+    vertices = [Vertex(long, long, 0, 0, note=long, detail=long, cluster=long), Vertex("h", "h", 1, 0)]
+    picture = Diagram(vertices, [Arrow(long, "h", long)], long, legend=[("delay", long)])._repr_svg_()
+    assert max(map(len, texts(picture))) == 80
+    assert len(picture) < 10_000
+
+
+@needs_dot
+def test_a_legend_is_below_everything_else() -> None:
+    drawing = pattern_1()
+    key = [("delay", "one step"), ("wire", "is used for"), ("gradient", "a gradient")]
+    picture = ElementTree.fromstring(Diagram(drawing.vertices, drawing.arrows, legend=key)._repr_svg_())
+    places = [(e.text, float(e.attrib["y"])) for e in picture.iter(f"{SVG}text")]
+    explained = [y for text, y in places if text.replace("\xa0", " ") in dict(key).values()]
+    lowest = max(float(e.attrib["cy"]) + 22 for e in picture.iter(f"{SVG}ellipse") if float(e.attrib["ry"]) > 20)
+    assert len(explained) == 3
+    assert min(explained) - 11 > lowest
+
+
+@needs_dot
+def test_a_second_line_is_smaller_and_both_fit_their_vertex() -> None:
+    picture = ElementTree.fromstring(Diagram([Vertex("h", "h", 0, 0, detail="0.52 ± 0.1")], [])._repr_svg_())
+    (ellipse,) = picture.iter(f"{SVG}ellipse")
+    label, _, detail = picture.iter(f"{SVG}text")
+    assert (label.text, detail.text.replace("\xa0", " ")) == ("h", "0.52 ± 0.1")
+    assert float(detail.attrib["font-size"]) < float(label.attrib["font-size"])
+    assert float(label.attrib["y"]) < float(detail.attrib["y"]) < float(ellipse.attrib["cy"]) + 20
+    assert float(detail.attrib["font-size"]) * width("0.52 ± 0.1") < 2 * float(ellipse.attrib["rx"])
+
+
+def test_what_has_no_room_for_text_says_it_in_its_tooltip() -> None:
+    source = Diagram([Vertex("d", "", 0, 0, "delay", detail="2×4")], []).source
+    assert 'tooltip="2×4"' in source
+
+
+@pytest.mark.parametrize("kind", ["parameter", "gradient", "failed", "operation", "variable"])
+def test_the_gradient_of_a_step_fits_every_vertex(kind: str) -> None:
+    vertex = Vertex("g", "∂L/∂h⁽ᵗ⁻¹⁾", 0, 0, kind)
+    assert vertex.letters * width(vertex.text) < vertex.width < parts.COLUMN
+
+
 @pytest.mark.usefixtures("without_graphviz")
 def test_without_graphviz_the_dot_text_is_written_and_the_error_names_both_remedies(tmp_path: Path) -> None:
     with pytest.raises(RendererMissing) as error:
@@ -361,6 +329,19 @@ def test_a_path_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path)
         render("digraph {}", path)
 
 
+def test_a_folder_or_what_may_not_be_written_is_an_error_that_names_it_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "circuit.dot"
+    folder.mkdir()
+    (folder / "kept").touch()
+    with pytest.raises(OSError, match=r"cannot write: .*circuit\.dot'$"):
+        pattern_1().render(folder)
+    with pytest.raises(OSError, match="cannot write: "):
+        pattern_1().render(f"{tmp_path}/{'n' * 300}.dot")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 @needs_dot
 def test_a_text_that_is_no_graph_leaves_the_old_picture_and_says_what_graphviz_said(tmp_path: Path) -> None:
     path = tmp_path / "circuit.svg"
@@ -379,11 +360,11 @@ def test_an_unknown_engine_is_an_error() -> None:
 @needs_dot
 def test_twenty_thousand_vertices_take_seconds_and_time_grows_in_proportion() -> None:
     def seconds(steps: int) -> float:
-        start = time.perf_counter()
+        start = sum(os.times()[:4])  # processor time, of Graphviz too: other programs do not count
         assert len(ellipses(unfolded(steps)._repr_svg_())) == 5 * steps + 1
-        return time.perf_counter() - start
+        return sum(os.times()[:4]) - start
 
     few = min(seconds(400) for _ in range(3))
     many = seconds(4000)
-    assert many < 20
+    assert many < 12
     assert many < 25 * few

@@ -1,5 +1,7 @@
 """The two forms of a model, drawn from its run: figure 10.3 of the book, arrow by arrow."""
 
+import time
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -134,3 +136,248 @@ def test_what_has_no_circuit_is_not_drawn():
     assert viz.circuit(tg.record(tree, np.ones((3, 2)))).vertices
     with pytest.raises(tg.FoldError):
         viz.circuit(tg.record(uneven, np.ones((6, 3))))
+
+
+# -- options -------------------------------------------------------------------------------------------------
+
+
+def _vertices(diagram):
+    return {vertex.label: vertex for vertex in diagram.vertices if vertex.label}
+
+
+def test_in_detail_every_operation_is_a_vertex_and_no_parameter_is():
+    graph = _record(6)
+    diagram = viz.circuit(graph, detail="operations")
+    computed = [c for c in graph.fold().components if c.kind == "operation" and c.operation.name != "transpose"]
+    shown = [vertex for vertex in diagram.vertices if vertex.kind != "delay"]
+    assert len(shown) == len(computed)
+    assert {a.label for a in diagram.arrows} == {"", *"bcUVW"}
+    assert (_vertices(diagram)["h"].detail, _vertices(diagram)["@"].kind) == ("tanh", "operation")
+
+
+def test_shapes_are_written_under_the_names():
+    details = {name: vertex.detail for name, vertex in _vertices(viz.circuit(_record(6), shapes=True)).items()}
+    assert details == {"x": "2×3", "h": "2×4", "o": "2×5", "L": "a number", "y": "2"}
+
+
+def test_values_are_a_number_or_a_mean_and_a_standard_deviation():
+    graph = _record(3)
+    vertices = _vertices(viz.unfolded(graph, values=True))
+    (L,) = (step for step in graph.outputs)
+    assert float(vertices["L⁽³⁾"].detail) == pytest.approx(float(L.value), rel=5e-3)
+    h = next(step.value for step in graph.steps if step.name == "h" and step.operation is not None)
+    mean, deviation = vertices["h⁽¹⁾"].detail.split(" ± ")
+    assert (float(mean), float(deviation)) == pytest.approx((h.mean(), h.std()), rel=0.06)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 0.0])
+def test_values_that_are_no_numbers_are_written_all_the_same(number):
+    vertices = _vertices(viz.circuit(tg.record(lambda x: x * 1.0, np.full((2, 2), number)), values=True))
+    assert vertices["x"].detail == f"{number:.2g} ± {number - number:.2g}"
+
+
+def test_the_width_of_an_arrow_is_the_logarithm_of_the_gradient_that_comes_back_along_it():
+    tenth = Parameter(np.full(3, 0.1))
+
+    def model(x):
+        h = np.ones(3)
+        for x_t in x:
+            h = h * tenth + x_t
+        return tg.sum(h)
+
+    diagram = viz.unfolded(tg.record(model, np.ones((4, 3))), gradients=True)
+    names = _labels(diagram)
+    strengths = {names[a.head]: a.strength for a in diagram.arrows if names[a.tail].startswith("h")}
+    assert [strengths[f"h⁽{t}⁾"] for t in "⁴³²¹"] == pytest.approx([1, 0.75, 0.5, 0.25])
+    assert {a.strength for a in viz.unfolded(_record(3)).arrows} == {None}
+
+
+def test_gradients_of_what_is_no_loss_are_an_error():
+    with pytest.raises(tg.GradientError):
+        viz.unfolded(tg.record(lambda x: x @ W, np.ones((4, 3))), gradients=True)
+
+
+def test_clusters_are_the_modules():
+    clusters = {label: vertex.cluster for label, vertex in _vertices(viz.circuit(_nested(), clusters=True)).items()}
+    assert clusters == {"x": "", "h": "first", "z": "second"}
+    assert {vertex.cluster for vertex in viz.circuit(_nested()).vertices} == {""}
+
+
+class _Layer(tg.Module):
+    def __init__(self, seed):
+        self.V = Parameter(np.random.default_rng(seed).normal(size=(3, 3)))
+
+    def __call__(self, x):
+        return tg.tanh(x @ self.V.T)
+
+
+class _Nest(tg.Module):
+    def __init__(self):
+        self.first, self.second = _Layer(0), _Layer(1)
+
+    def __call__(self, x):
+        h = self.first(x)
+        z = self.second(h)
+        return z
+
+
+def _nested():
+    return tg.record(_Nest(), np.ones((2, 3)))
+
+
+def test_to_the_right_rows_are_columns_and_time_runs_downward():
+    up, right = viz.unfolded(_record(3)), viz.unfolded(_record(3), direction="right")
+    across = [_vertices(right)[f"{name}⁽¹⁾"].x for name in "xhoLy"]
+    assert across == sorted(set(across))
+    assert [_vertices(right)[f"h⁽{t}⁾"].y for t in "⁰¹²³"] == [-_vertices(up)[f"h⁽{t}⁾"].x for t in "⁰¹²³"]
+    assert _arrows(up) == _arrows(right)
+
+
+def test_a_legend_names_the_kinds_that_are_drawn():
+    assert [kind for kind, _ in viz.circuit(_record(3), legend=True).legend] == ["delay", "wire"]
+    assert "grad" in dict(viz.circuit(_record(3).backward(), legend=True).legend)
+    assert not viz.circuit(_record(3)).legend
+
+
+@pytest.mark.parametrize("draw", [viz.circuit, viz.unfolded, viz.side_by_side])
+@pytest.mark.parametrize("option", [{"detail": "all"}, {"direction": "down"}, {"theme": "blue"}])
+def test_an_option_has_the_values_that_the_error_lists(draw, option):
+    with pytest.raises(ValueError, match="known: "):
+        draw(_record(3), **option)
+
+
+@pytest.mark.parametrize("draw", [viz.circuit, viz.unfolded, viz.side_by_side])
+def test_an_option_that_there_is_not_is_an_error(draw):
+    with pytest.raises(TypeError, match="colour"):
+        draw(_record(3), colour="red")
+
+
+# -- sequences and loops -------------------------------------------------------------------------------------
+
+
+def test_a_sequence_read_at_two_places_is_one_variable():
+    def both(x):
+        h = g = np.zeros(3)
+        for x_t in x:
+            h = np.tanh(h @ W.T + x_t)
+        for t in reversed(range(len(x))):
+            g = np.tanh(g @ W2.T + x[t])
+        return h, g
+
+    diagram = viz.circuit(tg.record(both, np.ones((5, 3))))
+    assert sorted(v.label for v in diagram.vertices if v.label) == ["g", "h", "x"]
+    assert {("x", "", "h"), ("x", "", "g")} <= set(_arrows(diagram))
+
+
+def test_a_sequence_that_is_input_and_one_step_later_target_is_one_variable_with_a_delay():
+    def predict(x):
+        h, L = np.zeros(3), 0
+        for t in range(len(x) - 1):
+            h = np.tanh(h @ W.T + x[t] @ W2.T)
+            L = L + tg.mse(h, x[t + 1])
+        return L
+
+    graph = tg.record(predict, np.ones((4, 3)))
+    assert {("x⁽ᵗ⁺¹⁾", "", "■"), ("■", "W2", "h"), ("x⁽ᵗ⁺¹⁾", "", "L")} <= set(_arrows(viz.circuit(graph)))
+    assert {("x⁽¹⁾", "W2", "h⁽¹⁾"), ("x⁽²⁾", "W2", "h⁽²⁾"), ("x⁽²⁾", "", "L⁽¹⁾")} <= set(_arrows(viz.unfolded(graph)))
+
+
+def test_layers_that_run_one_after_the_other_over_a_sequence_stand_above_each_other():
+    def deep(x):
+        hs, zs = [], []
+        h = z = np.zeros(3)
+        for x_t in x:
+            h = np.tanh(h @ W.T + x_t)
+            hs.append(h)
+        for h_t in tg.stack(hs):
+            z = np.tanh(z @ W2.T + h_t)
+            zs.append(z)
+        return tg.stack(zs)
+
+    diagram = viz.unfolded(tg.record(deep, np.ones((4, 3))))
+    vertices = _vertices(diagram)
+    assert {vertices[f"{name}⁽³⁾"].x for name in "xhz"} == {vertices["h⁽³⁾"].x}
+    assert ("h⁽³⁾", "", "z⁽³⁾") in _arrows(diagram)
+
+
+def test_the_uses_of_a_delayed_value_share_its_square():
+    def gated(x):
+        h = np.zeros(3)
+        for x_t in x:
+            u = tg.sigmoid(h @ W.T + x_t)
+            h = u * h + (1 - u) * x_t
+        return h
+
+    diagram = viz.circuit(tg.record(gated, np.ones((5, 3))))
+    assert sum(vertex.kind == "delay" for vertex in diagram.vertices) == 1
+    assert {("■", "W", "u"), ("■", "", "h")} <= set(_arrows(diagram))
+
+
+# -- runs that are not whole, or hardly anything -------------------------------------------------------------
+
+
+def test_a_run_without_a_circuit_is_drawn_by_depth():
+    def uneven(x):
+        h = np.zeros(3)
+        for t, x_t in enumerate(x):
+            h = np.tanh(h @ W.T + x_t) if t % 2 else np.tanh(h @ W2.T + x_t)
+        return h
+
+    diagram = viz.unfolded(tg.record(uneven, np.ones((3, 3))))
+    assert _arrows(diagram) == sorted(
+        [("x⁽¹⁾", "", "h"), ("h", "W", "h"), ("x⁽²⁾", "", "h"), ("h", "W2", "h"), ("x⁽³⁾", "", "h")]
+    )
+    assert [vertex.y for vertex in diagram.vertices if vertex.label == "h"] == [1, 2, 3]
+
+
+def test_a_run_that_raised_is_drawn_up_to_the_operation_that_failed():
+    def model(x):
+        h = np.zeros(3)
+        for x_t in x:
+            h = np.tanh(h @ W.T + x_t)
+        return h @ np.ones((4, 4))
+
+    with pytest.raises(tg.ShapeError) as raised:
+        tg.record(model, np.ones((3, 3)))
+    diagram = viz.unfolded(raised.value.graph, values=True, shapes=True)
+    (failed,) = (vertex for vertex in diagram.vertices if vertex.kind == "failed")
+    assert failed.label == "@"
+    assert "raised an error" in failed.note
+    assert [_labels(diagram)[a.tail] for a in diagram.arrows if a.head == failed.id] == ["h⁽³⁾"]
+
+
+@pytest.mark.parametrize("draw", [viz.circuit, viz.unfolded, viz.side_by_side])
+@pytest.mark.parametrize(
+    ("program", "arguments", "names"),
+    [(lambda: 3, (), set()), (lambda x: x, (np.ones(3),), {"x"}), (lambda x: 1, (np.ones(3),), {"x"})],
+)
+def test_a_run_of_nothing_or_of_one_thing_is_drawn(draw, program, arguments, names):
+    diagram = draw(tg.record(program, *arguments))
+    assert {vertex.label for vertex in diagram.vertices} - {""} == names
+    assert diagram.source
+
+
+@pytest.mark.parametrize("name", ['"<b>&', "a\nb", "\\N", "<script>alert(1)</script>", "n" * 10_000])
+def test_a_variable_may_have_any_name(name):
+    svg = viz.unfolded(tg.record(lambda x: tg.name(x * 2.0, name), np.ones(2)), values=True)._repr_svg_()
+    assert not {"script", "b"} & {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(svg).iter()}
+    assert len(svg) < 10_000
+
+
+# -- size ----------------------------------------------------------------------------------------------------
+
+
+def test_a_circuit_has_as_many_vertices_and_arrows_for_any_length():
+    short, long = viz.circuit(_record(5)), viz.circuit(_record(500))
+    assert [replace(v, steps=()) for v in short.vertices] == [replace(v, steps=()) for v in long.vertices]
+    assert short.arrows == long.arrows
+
+
+def test_twenty_thousand_vertices_are_placed_in_a_second():
+    graph = _record(4000)
+    circuit = graph.fold()
+    graph.fold = lambda: circuit
+    start = time.process_time()
+    diagram = viz.unfolded(graph, steps=range(1, 4001))
+    assert len(diagram.vertices) == 20_001
+    assert time.process_time() - start < 1.0

@@ -1,9 +1,10 @@
 """The model of a drawing, vertices on a grid and arrows between them, and the DOT text that says exactly that.
 
 Whoever builds a diagram says where each vertex stands: time in columns, variables in rows.  Nothing is left to a layout
-search.  The arrows find their own way, and labels go where nothing else is: see routes.py.
+search.  The arrows find their own way (routes.py), and labels go where nothing else is (space.py).
 """
 
+import cmath
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,54 +14,56 @@ from pathlib import Path
 
 import graphviz
 
-from viz.labels import escape, escape_tooltip, identifier
-from viz.parts import DIAMETERS, HEAD, LETTERS, LIMIT, Arrow, Vertex
+from viz import dot
+from viz.dot import LOOKS, STROKES, THEMES
+from viz.labels import escape, identifier
+from viz.legend import legend
+from viz.parts import Arrow, Vertex
 from viz.render import render, svg
-from viz.routes import Curve, Routes, Space, beside, half_of
-
-LOOKS = {
-    "operation": {"fontname": "Times-Roman"},
-    "ellipsis": {"shape": "plaintext", "style": "solid"},
-    "delay": {"shape": "square", "fillcolor": "ink"},
-    "anchor": {"shape": "point", "style": "invis"},
-}
-STROKES: dict[str, dict[str, str]] = {
-    "wire": {},
-    "delay": {},
-    "initial": {},
-    "grad": {"color": "grad", "fontcolor": "grad"},
-    "fixed": {"style": "dashed"},
-}
-THEMES = {
-    "light": {"paper": "#ffffff", "fill": "#ffffff", "ink": "#1a1a1a", "faint": "#6b6b6b", "grad": "#b3261e"},
-    "dark": {"paper": "#16181d", "fill": "#23272f", "ink": "#e8e8e8", "faint": "#9aa0ab", "grad": "#ff8f85"},
-}
+from viz.routes import Routes
+from viz.space import Space, half_of
 
 
 @dataclass(frozen=True)
 class Diagram:
-    """A drawing.  Raises ValueError for a part that could not be seen or would be seen wrongly."""
+    """A drawing.  `legend` explains kinds of vertices and of arrows at the bottom: (kind, text) for each.
+
+    Raises ValueError for a part that could not be seen or would be seen wrongly.
+    """
 
     vertices: Sequence[Vertex]
     arrows: Sequence[Arrow]
     title: str = ""
     theme: str = "light"
+    legend: Sequence[tuple[str, str]] = ()
 
     def __post_init__(self) -> None:
         _check("theme", self.theme, THEMES)
         places: dict[complex, str] = {}
         for vertex in self.vertices:
-            _check("vertex", vertex.kind, DIAMETERS)
+            _check("vertex", vertex.kind, LOOKS)
+            if not cmath.isfinite(vertex.at):
+                raise ValueError(f"{vertex.id!r} is nowhere: x = {vertex.x}, y = {vertex.y}")
             other = places.setdefault(vertex.at, vertex.id)
             if other != vertex.id:
                 raise ValueError(f"{other!r} and {vertex.id!r} are at the same place")
         if len(self._named) < len(self.vertices):
             raise ValueError("two vertices have the same id")
         for arrow in self.arrows:
-            _check("arrow", arrow.kind, STROKES)
-            for end in (arrow.tail, arrow.head):
-                if end not in self._named:
-                    raise ValueError(f"{arrow.tail!r} → {arrow.head!r}: there is no vertex {end!r}")
+            self._check_arrow(arrow)
+        for kind, _ in self.legend:
+            _check("kind in the legend", kind, [kind for kind in {**LOOKS, **STROKES} if kind != "anchor"])
+
+    def _check_arrow(self, arrow: Arrow) -> None:
+        _check("arrow", arrow.kind, STROKES)
+        which = f"{arrow.tail!r} → {arrow.head!r}"
+        for end in (arrow.tail, arrow.head):
+            if end not in self._named:
+                raise ValueError(f"{which}: there is no vertex {end!r}")
+        if arrow.strength is not None and not 0 <= arrow.strength <= 1:
+            raise ValueError(f"{which}: its strength, {arrow.strength}, is not between 0 and 1")
+        if not all(cmath.isfinite(complex(x, y)) for x, y in arrow.via):
+            raise ValueError(f"{which}: it leads nowhere: via {arrow.via}")
 
     @cached_property
     def _named(self) -> dict[str, Vertex]:
@@ -71,36 +74,36 @@ class Diagram:
         return Routes(self._named, self.arrows)
 
     @cached_property
-    def _curves(self) -> list[Curve]:
-        return [self._routes.curve(arrow) for arrow in self.arrows]
-
-    @cached_property
     def source(self) -> str:
         """The DOT text: every position is in it, so one diagram is always the same text and the same picture."""
         colours = THEMES[self.theme]
-        dot = graphviz.Digraph(escape(self.title or "diagram"), **_defaults(colours))
+        text = graphviz.Digraph(escape(self.title or "diagram"), **dot.defaults(colours))
         if self.title:
-            dot.attr(label=escape(self.title), labelloc="t")
-        names = {id: identifier(id) for id in self._named}
-        space = Space(self._routes.near, self._curves)
+            text.attr(label=escape(self.title), labelloc="t")
+        names = {id: dot.quoted(identifier(id)) for id in self._named}
+        starts = [self._named[arrow.tail].at for arrow in self.arrows]
+        space = Space(self._routes.near, starts, self._routes.curves)
         clusters = defaultdict[str, list[Vertex]](list)
         for vertex in self.vertices:
             clusters[vertex.cluster].append(vertex)
         for cluster, members in clusters.items():
-            frame = _frame(cluster, members, space, colours) if cluster else {}
-            box = graphviz.Digraph(f"cluster_{identifier(cluster)}", graph_attr=frame) if cluster else dot
-            for vertex in members:
-                box.node(names[vertex.id], **_node(vertex, colours))
+            frame = dot.frame(cluster, members, space, colours) if cluster else {}
+            box = graphviz.Digraph(f"cluster_{identifier(cluster)}", graph_attr=frame) if cluster else text
+            box.body += [dot.node(names[vertex.id], vertex, colours) for vertex in members]
             if cluster:
-                dot.subgraph(box)
-        for arrow, curve in zip(self.arrows, self._curves, strict=True):
-            dot.edge(names[arrow.tail], names[arrow.head], **_edge(arrow, curve, space, colours))
-        return dot.source
+                text.subgraph(box)
+        for i, (arrow, start, curve) in enumerate(zip(self.arrows, starts, self._routes.curves, strict=True)):
+            ends = f"{names[arrow.tail]} -> {names[arrow.head]}"
+            place = space.beside(i, half_of(arrow.label)) if arrow.label else None
+            text.body.append(dot.edge(ends, arrow, start, curve, place, colours))
+        if self.legend:
+            text.body += legend(self.legend, *space.extent(self.vertices), colours)
+        return text.source
 
     @property
     def hidden(self) -> list[tuple[Arrow, Vertex]]:
         """Arrows that run under a vertex they do not join, and that vertex: there are none in a good drawing."""
-        both = zip(self.arrows, self._curves, strict=True)
+        both = zip(self.arrows, self._routes.curves, strict=True)
         return [(arrow, vertex) for arrow, curve in both for vertex in self._routes.met(arrow, curve, 0.0)]
 
     @property
@@ -121,94 +124,6 @@ class Diagram:
 
     def _repr_svg_(self) -> str:
         return svg(self.source, "neato")
-
-
-# ---- in DOT
-
-
-def _defaults(colours: dict[str, str]) -> dict[str, dict[str, str]]:
-    italic = {"fontname": "Times-Italic", "fontsize": f"{LETTERS:g}", "fontcolor": colours["ink"]}
-    diameter = _inches(DIAMETERS["variable"])
-    return {
-        "graph_attr": {
-            "bgcolor": colours["paper"],
-            "fontname": "Times-Roman",
-            "fontsize": "16",
-            "fontcolor": colours["ink"],
-            "outputorder": "edgesfirst",
-            "pad": "0.15",
-        },
-        "node_attr": {
-            "shape": "ellipse",
-            "fixedsize": "true",
-            "width": diameter,
-            "height": diameter,
-            "style": "filled",
-            "color": colours["ink"],
-            "fillcolor": colours["fill"],
-            **italic,
-        },
-        "edge_attr": {"color": colours["ink"], "penwidth": "0.8", "arrowsize": f"{HEAD / 10:g}", **italic},
-    }
-
-
-def _frame(cluster: str, members: list[Vertex], space: Space, colours: dict[str, str]) -> dict[str, str]:
-    """A frame around vertices, with its title in the first free corner."""
-    half = half_of(cluster)
-    left = min(vertex.at.real - vertex.width / 2 for vertex in members) - 14
-    right = max(vertex.at.real + vertex.width / 2 for vertex in members) + 14
-    bottom = min(vertex.at.imag - vertex.height / 2 for vertex in members) - 14
-    top = max(vertex.at.imag + vertex.height / 2 for vertex in members) + 14
-    across = (left + 10 + half.real, right - 10 - half.real, (left + right) / 2)
-    title = space.first_free([complex(x, y) for y in (top + 2, bottom - 2) for x in across], half)
-    bottom, top = min(bottom, title.imag - 12), max(top, title.imag + 12)
-    return {
-        "label": escape(cluster, LIMIT),
-        "lp": _pair(title),
-        "bb": f"{_pair(complex(left, bottom))},{_pair(complex(right, top))}",
-        "style": "rounded",
-        "color": colours["faint"],
-        "fontcolor": colours["faint"],
-        "fontsize": f"{LETTERS:g}",
-    }
-
-
-def _node(vertex: Vertex, colours: dict[str, str]) -> dict[str, str]:
-    attributes = {"label": escape(vertex.text, LIMIT), "pos": _pair(vertex.at)}
-    if vertex.kind != "variable":
-        attributes |= {"class": vertex.kind, **_coloured(LOOKS.get(vertex.kind, {}), colours)}
-    if (vertex.width, vertex.height) != (DIAMETERS["variable"],) * 2:
-        attributes |= {"width": _inches(vertex.width), "height": _inches(vertex.height)}
-    if vertex.letters < LETTERS:
-        attributes["fontsize"] = f"{vertex.letters:.1f}"
-    if note := vertex.note or vertex.label * (vertex.text != vertex.label):
-        attributes["tooltip"] = escape_tooltip(note)
-    return attributes
-
-
-def _edge(arrow: Arrow, curve: Curve, space: Space, colours: dict[str, str]) -> dict[str, str]:
-    attributes = {"pos": " ".join(map(_pair, curve.points))}
-    if curve.tip is not None:
-        attributes["pos"] = f"e,{_pair(curve.tip)} {attributes['pos']}"
-    if arrow.kind != "wire":
-        attributes |= {"class": arrow.kind, **_coloured(STROKES[arrow.kind], colours)}
-    if arrow.label:
-        half = half_of(arrow.label)
-        place = space.first_free(beside(curve, half), half)
-        attributes |= {"label": escape(arrow.label, LIMIT), "lp": _pair(place)}
-    return attributes
-
-
-def _coloured(attributes: dict[str, str], colours: dict[str, str]) -> dict[str, str]:
-    return {key: colours.get(value, value) for key, value in attributes.items()}
-
-
-def _pair(at: complex) -> str:
-    return f"{at.real:.1f},{at.imag:.1f}"
-
-
-def _inches(points: float) -> str:
-    return f"{points / 72:.3f}"
 
 
 def _check(what: str, given: str, known: Iterable[str]) -> None:

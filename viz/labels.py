@@ -69,6 +69,6 @@ def _width(character: str) -> float:
         return 1.0
     if unicodedata.category(character) in ("Lm", "No", "Mn") or character in " ()⁽⁾⁺⁻⁼|.,:;'fijlt":
         return 0.42
-    if character in "mwMW…":
+    if character in "mwMW…@×±":
         return 1.0
     return 0.72 if character.isupper() else 0.6

@@ -10,11 +10,14 @@ from functools import cached_property
 from viz.labels import visible, width
 
 COLUMN, ROW = 86, 76  # the size of a cell of the grid
-HEAD = 6.0  # the length of an arrowhead
 LETTERS = 14.0  # the size of letters
+DETAIL = 9.5  # the size of those of a second line
 LIMIT = 20  # characters of a label
+THIN = 0.8  # the thickness of an arrow
+HEADS_APART = 7.0  # between arrows that meet at a vertex
 GAP = 3.0  # between an arrow and its label
 CLEARANCE = 10.0  # between an arrow and a vertex that it passes
+WIDEST = COLUMN - 8  # a vertex
 
 DIAMETERS = {
     "variable": 44.0,
@@ -25,6 +28,9 @@ DIAMETERS = {
     "ellipsis": 30.0,
     "delay": 9.0,
     "anchor": 1.0,
+    "parameter": 26.0,
+    "gradient": 44.0,
+    "failed": 28.0,
 }
 
 
@@ -32,8 +38,10 @@ DIAMETERS = {
 class Vertex:
     """What stands at a place of the grid: x counts columns to the right, y rows upward.
 
-    `kind` is variable, input, target, loss, operation, delay (a black square), ellipsis (steps not drawn) or anchor (an
-    invisible point that arrows run through).  Vertices of one `cluster` share a frame.  `note` is a tooltip.
+    `kind` is variable, input, target, loss, operation, parameter (a thin square), gradient (in the theme's colour for
+    gradients), failed (an operation that raised), delay (a black square), ellipsis (steps not drawn) or anchor (an
+    invisible point that arrows run through).  `detail` is a small second line, `note` a tooltip.  Vertices of one
+    `cluster` share a frame.  `steps` are the numbers of the recorded steps that it stands for.
     """
 
     id: str
@@ -43,6 +51,8 @@ class Vertex:
     kind: str = "variable"
     cluster: str = ""
     note: str = ""
+    detail: str = ""
+    steps: tuple[int, ...] = ()
 
     @cached_property
     def at(self) -> complex:
@@ -59,40 +69,56 @@ class Vertex:
         return visible(self.label or "· · ·" * (self.kind == "ellipsis"), LIMIT)
 
     @property
+    def second_line(self) -> str:
+        return visible(self.detail, LIMIT) if self.detail and not self.is_passed_through else ""
+
+    @property
     def height(self) -> float:
-        return DIAMETERS[self.kind]
+        return max(DIAMETERS[self.kind], 44.0) if self.second_line else DIAMETERS[self.kind]
 
-    @cached_property
-    def letters(self) -> float:
-        """The size of its letters: a little smaller if they then fit the circle, smaller still to fit the column."""
-        return min(LETTERS, max(11.0, self._filling(self.height)), self._filling(COLUMN - 8))
-
-    @cached_property
+    @property
     def width(self) -> float:
         """Its height, which makes it round, unless the label needs an ellipse."""
-        return max(self.height, self.height * self.letters / self._filling(self.height))
+        return self._setting[0]
 
-    def _filling(self, room: float) -> float:
-        """The size at which its letters fill a width."""
-        return 0.92 * room / max(width(self.text), 0.5)
+    @property
+    def letters(self) -> float:
+        """The size of its letters: a little smaller if they then fit the circle, smaller still to fit the column."""
+        return self._setting[1]
+
+    @property
+    def small_letters(self) -> float:
+        """The size of those of the second line."""
+        return self._setting[2]
+
+    @cached_property
+    def _setting(self) -> tuple[float, float, float]:
+        first, second = width(self.text) or 0.01, width(self.second_line) or 0.01
+        # How much of the width a line may fill: two lines are farther from the middle, where the outline is nearer.
+        share = 0.84 if self.second_line else 0.92
+        least = 12.5 if self.kind == "gradient" else 11.0
+        letters = min(LETTERS, max(least, share * self.height / first), share * WIDEST / first)
+        small_letters = min(DETAIL, share * WIDEST / second)
+        return max(self.height, letters * first / share, small_letters * second / share), letters, small_letters
 
     def reach(self, direction: complex) -> float:
         """How far its outline is from its centre."""
-        if self.width == self.height:
-            return self.width / 2
-        return 0.5 / math.hypot(direction.real / self.width, direction.imag / self.height)
+        x, y = abs(direction.real) * 2 / self.width, abs(direction.imag) * 2 / self.height
+        return 1 / (max(x, y) if self.kind in ("parameter", "delay") else math.hypot(x, y))
 
     def distance(self, point: complex) -> float:
         """How far a point is from its outline; negative inside."""
         away = point - self.at
-        return abs(away) - self.reach(unit(away))
+        return abs(away) - self.reach(unit(away) or 1)
 
 
 @dataclass(frozen=True)
 class Arrow:
     """From one vertex to another, through the points `via` of the grid if there are any.
 
-    `kind` is wire, delay, initial (a value that enters a delay from outside the loop), grad, or fixed (not trained).
+    `kind` is wire, delay, initial (a value that enters a delay from outside the loop), grad, fixed (not trained), all
+    (every step of a loop reaches the head) or unfold (from a circuit to its unfolded graph).  `strength`, from 0 to 1,
+    sets its width and its colour, from faint to strong.
     """
 
     tail: str
@@ -100,6 +126,18 @@ class Arrow:
     label: str = ""
     kind: str = "wire"
     via: tuple[tuple[float, float], ...] = ()
+    strength: float | None = None
+
+    @property
+    def thickness(self) -> float:
+        if self.kind == "unfold":
+            return 2.4
+        return THIN if self.strength is None else 0.5 + 2.3 * self.strength
+
+    @property
+    def barb(self) -> float:
+        """The length of its arrowhead: a thicker line has a larger one."""
+        return 4.8 + 1.5 * self.thickness + 2 * (self.kind == "all")
 
 
 def unit(direction: complex) -> complex:

@@ -2,47 +2,77 @@
 
 Operations without a name are folded into the arrows. An arrow carries the parameters it passes through: in
 ``h = tanh(b + h @ W.T + x @ U.T)`` the arrow from x to h carries U, the one from h of the step before carries W.
+Of the backward pass, the complete gradients of the variables are shown, ∂L/∂h beside h.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.circuit import Circuit, Component, Wire
+from tinygrad_rnn.circuit import Circuit, Component
+from tinygrad_rnn.recorder import Step
+from viz.attention import scores
+from viz.paths import Path, Paths, is_own_past, merged
+from viz.sequences import Sequences, stacked
+from viz.weights import Weights
 
-PRODUCTS = ("matmul", "multiply", "einsum")
-"""Operations through which a parameter weights what passes: the parameter labels the arrow."""
+
+class Part(NamedTuple):
+    """A component that is a variable's gradient at some `times`; it happens `ahead` steps later, being made by the rule
+    of an operation that does."""
+
+    component: Component
+    times: frozenset[int]
+    ahead: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Variable:
-    """Something with a name. `row` is its place from bottom to top, `loop` the loop it is in, if any.
+    """Something that is drawn: a named variable or, in detail, an operation.
 
+    kind   input, target (an input that only a loss looks at), loss (a single number that comes out), variable,
+           operation, gradient or failed
+    loop   the time axis it has values along; None: it happens once
     shift  for an element of a sequence: how far ahead of the step it is, as 1 in x⁽ᵗ⁺¹⁾
+    of     for a gradient: the variable that it is the gradient of
+    parts  … and the components that are, the first of them `component`: where the recursion starts there may be another
     """
 
     component: Component
     name: str
     kind: str
-    row: int
-    shift: int
+    loop: int | None
+    shift: int = 0
+    of: Variable | None = None
+    parts: tuple[Part, ...] = ()
 
-    @property
-    def loop(self) -> int | None:
-        return self.component.loop
+    def step(self, t: int) -> Step | None:
+        """What happened at a time; of what happens once, the one thing that did."""
+        c = self.component
+        for part in self.parts:
+            if t in part.times:
+                c, t = part.component, t + part.ahead
+                break
+        if c.loop is None:
+            return c.visits[0]
+        return c.visits[t - c.first] if 0 <= t - c.first < len(c.visits) else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Link:
     """`source` is used to compute `target`, through the parameters in `label`.
 
     delay    how many steps ago; less than 0: ahead
     reach    which of the source's steps, as in tinygrad_rnn.circuit.Wire
-    initial  for the steps that the delay does not reach: a variable that is there instead, and which of its steps
-    times    the times at which a switch chooses this link; None: always
+    initial  for steps that the delay does not reach, in order of their distance from the end of the loop that it starts
+             at: a variable that is there instead, and which of its steps; None: what has no name
+    fixed    whether it passes through weights that are not trained
+    times    the times at which it is there; None: always
     at_zero  whether the initial values are plain zeros
     """
 
@@ -52,154 +82,176 @@ class Link:
     delay: int
     reach: str
     initial: tuple[tuple[Variable, str] | None, ...]
-    times: tuple[int, ...] | None
+    fixed: bool
+    times: frozenset[int] | None
     at_zero: bool
 
 
-@dataclass(frozen=True)
-class _Route:
-    """How a shown component's value gets to an operation."""
-
-    source: Component
-    parameters: tuple[str, ...] = ()
-    delay: int = 0
-    reach: str = "step"
-    initial: tuple[Wire, ...] = ()
-    times: tuple[int, ...] | None = None
-
-
 class Variables:
-    """`all` variables of a circuit, from the bottom row up, and the `links` between them."""
+    """`all` variables of a circuit, in the order in which they first happen, and the `links` between them.
 
-    def __init__(self, circuit: Circuit):
-        self.circuit = circuit
-        self._weights = _weights(circuit)
-        shown = _shown(circuit, self._weights)
-        routes = self._routes(circuit, {id(c) for c in shown})
-        order = _rows(shown, routes)
-        self.all = [Variable(c, _name(c), _kind(c, circuit, routes), row, c.reads or 0) for row, c in enumerate(order)]
-        self._variable = {id(v.component): v for v in self.all}
-        self.links = [
-            self._link(route, target, label)
-            for target in self.all
-            for route, label in _merged(routes[id(target.component)])
-        ]
-
-    def _link(self, route: _Route, target: Variable, label: str) -> Link:
-        initial = tuple(
-            (self._variable[id(w.source)], w.reach) if id(w.source) in self._variable else None for w in route.initial
-        )
-        zero = all(w.source.kind == "constant" and not np.any(w.source.visits[0].value) for w in route.initial)
-        source = self._variable[id(route.source)]
-        return Link(source, target, label, route.delay, route.reach, initial, route.times, zero)
-
-    def _routes(self, circuit: Circuit, shown: set[int]) -> dict[int, list[_Route]]:
-        """For each component, the shown components its value is computed from.
-
-        Components come in the order in which they first happened, so an undelayed source has its routes already, and
-        a delayed one is shown.
-        """
-        routes: dict[int, list[_Route]] = {}
-        for component in circuit.components:
-            found = routes[id(component)] = []
-            for wire in component.wires:
-                for i, one in enumerate((wire, *wire.others)):
-                    if id(one.source) in self._weights or _is_own_past(component, one):
-                        continue
-                    times = tuple(t for t, chosen in enumerate(wire.choices) if chosen == i) if wire.others else None
-                    passed = self._passed(component, wire)
-                    if id(one.source) in shown:
-                        found.append(_Route(one.source, passed, one.delay, one.reach, one.initial, times))
-                    else:
-                        found += [_beyond(route, one, passed, times) for route in routes[id(one.source)]]
-        return routes
-
-    def _passed(self, component: Component, through: Wire) -> tuple[str, ...]:
-        """The parameters that weight what comes in by one wire."""
-        if component.operation is None or component.operation.name not in PRODUCTS:
-            return ()
-        others = [wire.source for wire in component.wires if wire is not through]
-        return tuple(name for c in others for name in self._weights.get(id(c), ()))
-
-
-def _beyond(route: _Route, wire: Wire, passed: tuple[str, ...], times: tuple[int, ...] | None) -> _Route:
-    """A route that goes on over one more wire."""
-    reach = wire.reach if wire.reach in ("first", "last", "all") and route.reach == "step" else route.reach
-    return replace(route, parameters=route.parameters + passed, reach=reach, times=times or route.times)
-
-
-def _weights(circuit: Circuit) -> dict[int, tuple[str, ...]]:
-    """The components that are computed from parameters and constants alone, with the parameters' names."""
-    found: dict[int, tuple[str, ...]] = {}
-    for c in circuit.components:
-        if c.kind in ("parameter", "constant"):
-            found[id(c)] = (_name(c),) if c.kind == "parameter" else ()
-        elif c.operation is not None and all(id(w.source) in found and not w.delay for w in c.wires):
-            found[id(c)] = tuple(dict.fromkeys(name for w in c.wires for name in found[id(w.source)]))
-    return found
-
-
-def _shown(circuit: Circuit, weights: dict[int, tuple[str, ...]]) -> list[Component]:
-    """Inputs, elements of sequences, what has a name, what is delayed, and the outputs."""
-    wires = [one for c in circuit.components for wire in c.wires for one in (wire, *wire.others)]
-    whole = {id(c.wires[0].source) for c in circuit.components if c.is_sequence}
-    delayed = {id(wire.source) for wire in wires if wire.delay}
-    read = {id(wire.source) for wire in wires}
-    hidden = set(weights) | ({id(w.source) for wire in wires for w in wire.initial} - read)
-    outputs = {id(c) for c in circuit.outputs}
-    return [
-        c
-        for c in circuit.components
-        if id(c) not in hidden
-        and not (c.kind == "input" and id(c) in whole)
-        and (c.kind == "input" or c.name or c.is_sequence or id(c) in delayed | outputs)
-    ]
-
-
-def _is_own_past(component: Component, wire: Wire) -> bool:
-    """The running total of a sum over time is no recurrence."""
-    return component.is_sum and wire.source is component
-
-
-def _name(component: Component) -> str:
-    if component.is_sequence:
-        return component.wires[0].source.label
-    return component.label
-
-
-def _kind(component: Component, circuit: Circuit, routes: dict[int, list[_Route]]) -> str:
-    """input, target (an input that only a loss looks at), loss (a single number that comes out), variable."""
-    losses = {id(c) for c in circuit.outputs if c.visits[0].shape == ()}
-    if component.kind == "input" or component.is_sequence:
-        users = [key for key, found in routes.items() if any(r.source is component for r in found)]
-        of_losses = [key for key in users if key in losses]
-        return "target" if of_losses and len(users) <= 2 * len(of_losses) else "input"
-    return "loss" if id(component) in losses else "variable"
-
-
-def _rows(shown: list[Component], routes: dict[int, list[_Route]]) -> list[Component]:
-    """From bottom to top, each above what it is computed from; an input next to what uses it.
-
-    An input stands below its first user if nothing else does, otherwise above it, as a target stands above its loss.
+    every      show every operation, not only what has a name
+    gradients  of a recorded backward pass: for each step, the step that is its gradient
+    weighted   of attention, link the steps that are weighted to what becomes of them; not what makes the weights
     """
-    inner = [c for c in shown if c.kind != "input" and not c.is_sequence]
-    inside = {id(c) for c in inner}
-    rows: dict[int, Component] = {}
-    for component in inner:
-        sources = [r.source for r in routes[id(component)]]
-        inputs = [c for c in sources if id(c) not in inside and id(c) not in rows]
-        starts = not any(id(r.source) in inside and not r.delay for r in routes[id(component)])
-        placed = [*inputs, component] if starts else [component, *inputs]
-        rows |= {id(c): c for c in placed}
-    return [*rows.values(), *(c for c in shown if id(c) not in rows)]
 
+    def __init__(
+        self,
+        circuit: Circuit,
+        *,
+        every: bool = False,
+        gradients: dict[Step, Step] | None = None,
+        weighted: bool = False,
+    ):
+        self.circuit, self.every = circuit, every
+        self._gradients = gradients or {}
+        self._weights = Weights(circuit)
+        self._sequences = Sequences(circuit)
+        self._wires = [one for c in circuit.components for wire in c.wires for one in (wire, *wire.others)]
+        self._outputs = self._what_comes_out()
+        self._hidden = self._only_initial()
+        if weighted:
+            self._hidden |= scores(circuit) | {id(c) for c in circuit.components if stacked(c)}
+        shown = {id(c): c for c in circuit.components if self._is_shown(c)}
+        self._paths = Paths(shown, self._weights, self._sequences, every)
+        users = self._users()
+        shown = {id(c): c for c in circuit.components if id(c) in self._paths.shown}
+        losses = self._losses(shown, users)
+        forward = {id_: c for id_, c in shown.items() if id_ not in self._gradient_of}
+        self._variable = {id_: self._forward(c, losses, users[id_]) for id_, c in forward.items()}
+        self._variable |= {id_: self._gradient(c) for id_, c in shown.items() if id_ in self._gradient_of}
+        self.all = [self._variable[id_] for id_ in shown]
+        self.links = [self._link(path, v) for v in self.all for path in self._paths_to(v)]
 
-def _merged(found: Iterable[_Route]) -> list[tuple[_Route, str]]:
-    """One arrow for all routes from the same variable over the same distance."""
-    labels: dict[tuple, dict[str, None]] = {}
-    first: dict[tuple, _Route] = {}
-    for route in found:
-        key = id(route.source), route.delay, route.reach, route.times
-        first.setdefault(key, route)
-        labels.setdefault(key, {}).update(dict.fromkeys(route.parameters))
-    return [(first[key], ", ".join(labels[key])) for key in first]
+    # -- which components are variables ---------------------------------------------------------------------
+
+    def _what_comes_out(self) -> list[Component]:
+        """The outputs; of a list of all steps of a loop, that which is in it. Of a backward pass: the loss."""
+        if self._gradients:
+            loss = next(iter(self._gradients))
+            return [c for c in self.circuit.components if c.visits[-1] is loss]
+        return [c if c.name else stacked(c) or c for c in self.circuit.outputs]
+
+    def _is_shown(self, c: Component) -> bool:
+        """Inputs, elements of sequences, what has a name, what is delayed, and the outputs."""
+        if id(c) in self._weights or id(c) in self._hidden or self._sequences.is_hidden(c):
+            return False
+        if c.visits[0].forward is not None:
+            return id(c) in self._gradient_of
+        if self.every or c.kind in ("input", "failed") or c.name:
+            return True
+        if stacked(c):
+            return id(c) in self._read_in_loops
+        is_element = self._sequences.name(c) is not None and id(c) in self._read
+        return is_element or id(c) in self._delayed or c in self._outputs
+
+    @cached_property
+    def _delayed(self) -> set[int]:
+        return {
+            id(one.source)
+            for c in self.circuit.components
+            for wire in c.wires
+            for one in (wire, *wire.others)
+            if one.delay and not one.source.is_sequence and not is_own_past(c, one)
+        }
+
+    @cached_property
+    def _read(self) -> set[int]:
+        return {id(wire.source) for wire in self._wires}
+
+    @cached_property
+    def _read_in_loops(self) -> set[int]:
+        return {id(wire.source) for c in self.circuit.components if c.repeats for wire in c.wires}
+
+    def _only_initial(self) -> set[int]:
+        """Inputs and constants that loops start from: there stands h⁽⁰⁾ in their place."""
+        return {id(w.source) for wire in self._wires for w in wire.initial if w.source.operation is None} - self._read
+
+    def _users(self) -> defaultdict[int, set[int]]:
+        """Which variables are computed from each, by their ids."""
+        users = defaultdict[int, set[int]](set)
+        for c in self.circuit.components:
+            if c.visits[0].forward is None:
+                paths = self._paths.to(c)
+                if id(c) in self._paths.shown:
+                    for path in paths:
+                        users[id(path.source)].add(id(c))
+        return users
+
+    def _losses(self, shown: dict[int, Component], users: dict[int, set[int]]) -> set[int]:
+        """Single numbers that come out, and those that only go into them."""
+        outputs = {id(c) for c in self._outputs}
+        losses: set[int] = set()
+        for id_, c in reversed(shown.items()):
+            ends = id_ in outputs or (users[id_] and users[id_] <= losses)
+            if ends and c.visits[0].shape == () and c.kind == "operation":
+                losses.add(id_)
+        return losses
+
+    # -- as variables ----------------------------------------------------------------------------------------
+
+    def _forward(self, c: Component, losses: set[int], users: set[int]) -> Variable:
+        name, kind = c.label, "operation" if self.every and not c.name else "variable"
+        if element := self._sequences.name(c):
+            name = element
+        elif not self.every and not c.name and (inside := stacked(c)):
+            name = f"[{inside.label}]"
+        if c.kind == "failed":
+            kind = "failed"
+        elif element or c.kind == "input":
+            of_losses = users & losses
+            kind = "target" if of_losses and len(users) <= 2 * len(of_losses) else "input"
+        elif id(c) in losses and (c.name or not self.every):
+            kind = "loss"
+        return Variable(c, name, kind, self._sequences.axis(c), c.reads or 0)
+
+    def _gradient(self, c: Component) -> Variable:
+        of, parts = self._gradient_of[id(c)]
+        name = f"∂{self._outputs[0].label}/∂{of.label}"
+        return Variable(c, name, "gradient", self._sequences.axis(of), 0, self._variable[id(of)], parts)
+
+    @cached_property
+    def _gradient_of(self) -> dict[int, tuple[Component, tuple[Part, ...]]]:
+        """By the component that is a variable's gradient at most times: that variable, and all such components."""
+        if not self._gradients:
+            return {}
+        of_step = {id(step): (c, t) for c in self.circuit.components for t, step in enumerate(c.visits, c.first)}
+        found = {}
+        for c in self.circuit.components:
+            named = c.name and c.kind == "operation" and c.visits[0].forward is None
+            if not named or id(c) in self._weights or c in self._outputs:
+                continue
+            made = defaultdict[tuple[int, int], list[tuple[Component, int]]](list)
+            for t, step in enumerate(c.visits, c.first):
+                if step in self._gradients:
+                    part, at = of_step[id(self._gradients[step])]
+                    if part.visits[0].forward is not None:
+                        made[id(part), 0 if part.loop is None else at - t].append((part, t))
+            parts = [Part(uses[0][0], frozenset(t for _, t in uses), ahead) for (_, ahead), uses in made.items()]
+            parts.sort(key=lambda part: -len(part.times))
+            if parts:
+                found[id(parts[0].component)] = c, tuple(parts)
+        return found
+
+    # -- how they are linked ---------------------------------------------------------------------------------
+
+    def _paths_to(self, target: Variable) -> list[Path]:
+        if target.of is None:
+            return self._paths.to(target.component)
+        found: list[Path] = []
+        for part in target.parts:  # only what flows back; and that begins at the loss
+            back = [path for path in self._paths.to(part.component) if id(path.source) in self._gradient_of]
+            for path in back or [Path(c, delay=part.ahead) for c in self._outputs]:
+                behind = self._gradient_of[id(path.source)][1][0].ahead if back else 0
+                found.append(replace(path, delay=path.delay - part.ahead + behind, times=part.times, initial=()))
+        return merged(found)
+
+    def _link(self, path: Path, target: Variable) -> Link:
+        initial = tuple(
+            (self._variable[id(w.source)], w.reach) if id(w.source) in self._variable else None for w in path.initial
+        )
+        zero = all(w.source.kind == "constant" and not np.any(w.source.visits[0].value) for w in path.initial)
+        matrices = [w.text for w in path.weights if w.matrix]
+        others = [w.text for w in path.weights if not (w.is_number and target.kind == "loss")]
+        source, label = self._variable[id(path.source)], ", ".join(dict.fromkeys(matrices or others))
+        return Link(source, target, label, path.delay, path.reach, initial, path.fixed, path.times, zero)

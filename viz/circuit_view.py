@@ -1,0 +1,179 @@
+"""The circuit as a drawing: each variable once, a black square for each step of delay."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from viz.labels import at_step
+from viz.layout import Block, Layout, Line, Point, distance, way_round
+from viz.options import Pen
+from viz.parts import Arrow, Vertex
+from viz.variables import Link
+
+APART = 0.36  # between the squares of a longer delay
+GAP = 1.1  # between blocks
+REACHES = {"all": "all t", "last": "t = T", "first": "t = 1"}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The squares between a value and its uses, `links`; `way` leads to the first of them."""
+
+    links: list[Link]
+    squares: list[Point]
+    way: list[Point]
+
+
+class CircuitView:
+    """The vertices and arrows of a circuit, from x to the right, where it ends at `end`."""
+
+    def __init__(self, layout: Layout, pen: Pen, x: float = 0.0):
+        self.layout, self.pen, self.end = layout, pen, x
+        self.vertices: dict[str, Vertex] = {}
+        self.arrows: list[Arrow] = []
+        self._id: dict[int, str] = {}
+        chains = [chain for block in layout.blocks for chain in self._block(block)]
+        for link in layout.links:
+            if not link.delay:
+                label = ", ".join(filter(None, (link.label, REACHES.get(link.reach))))
+                kind = "all" if link.reach == "all" else "wire"
+                ends = self._id[id(link.source)], self._id[id(link.target)]
+                self.arrows.append(pen.arrow(*ends, link, None, label, kind))
+        for number, chain in enumerate(chains):
+            self._delay(number, chain)
+
+    def _block(self, block: Block) -> Iterator[Chain]:
+        """Put the variables of a block beside what is there; give its squares their places."""
+        chains = list(self._chains(block))
+        points = [*block.at.values(), *(point for c in chains for point in (*c.squares, *c.way))]
+        x = self.end - min((x for x, _ in points), default=0.0) + (GAP if self.vertices else 0.0)
+        for v in block.members:
+            self._id[id(v)] = f"circuit {len(self._id)} {v.name}"
+            dx, row = block.at[id(v)]
+            label = at_step(v.name, "t", v.shift) if v.shift else v.name
+            self._add(self.pen.vertex(self._id[id(v)], v, None, label, x + dx, row))
+        for c in chains:
+            yield Chain(c.links, [(x + dx, y) for dx, y in c.squares], [(x + dx, y) for dx, y in c.way])
+        self.end = x + max((dx for dx, _ in points), default=0.0)
+
+    def _add(self, vertex: Vertex) -> None:
+        self.vertices[vertex.id] = vertex
+
+    # -- delays ----------------------------------------------------------------------------------------------
+
+    def _chains(self, block: Block) -> Iterator[Chain]:
+        """Squares for each value that is delayed, all its uses sharing them, where they are least in the way."""
+        delayed = defaultdict[tuple[int, int, int], list[Link]](list)
+        parallel = Counter[tuple[int, int, int]]()
+        for link in self.layout.links:
+            if link.delay and self.layout.block[id(link.target)] is block:
+                ends = id(link.source), link.delay, id(link.target)
+                delayed[id(link.source), link.delay, parallel[ends]].append(link)
+                parallel[ends] += 1
+        taken = list(block.at.values())
+        still = list(self._still(block))
+        lanes = 0
+        for (_, delay, _), links in delayed.items():
+            source = block.at.get(id(links[0].source), (block.left - 1, 0.0))
+            targets = [block.at[id(link.target)] for link in links]
+            fan = self.layout.fan(links[0])
+            if fan is not None:
+                lanes += 1
+                edge = block.left - 0.3 - 0.4 * lanes if delay > 0 else block.right + 0.3 + 0.4 * lanes
+                chain = Chain(links, [fan.at], way_round(edge, source[1], fan.at))
+            else:
+                options = list(_beside(source, targets, delay, block))
+                costs = [_cost(source, option, targets, taken, still) + 0.05 * i for i, option in enumerate(options)]
+                chain = Chain(links, options[costs.index(min(costs))], [])
+            still += [*pairwise([source, *chain.way, *chain.squares]), *((chain.squares[-1], t) for t in targets)]
+            taken += chain.squares
+            yield chain
+
+    def _still(self, block: Block) -> Iterator[Line]:
+        """The arrows without a delay in a block, and into and out of it."""
+        for link in self.layout.links:
+            one, other = self.layout.block[id(link.source)], self.layout.block[id(link.target)]
+            if not link.delay and block in (one, other):
+                (x1, y1), (x2, y2) = one.at[id(link.source)], other.at[id(link.target)]
+                yield (x1 if one is block else block.left - 3, y1), (x2 if other is block else block.right + 3, y2)
+
+    def _delay(self, number: int, chain: Chain) -> None:
+        """Draw the squares of a delay, the arrows into and out of them, and what is there to begin with."""
+        first = chain.links[0]
+        tail = self._id[id(first.source)]
+        back = first.delay > 0
+        note = "one step back" if back else "one step ahead: this loop runs from the last step to the first"
+        ids = [f"{tail} delay {first.delay} of {number}.{i}" for i in range(len(chain.squares))]
+        for id_, (x, y) in zip(ids, chain.squares, strict=True):
+            self._add(Vertex(id_, "", x, y, "delay", note=note))
+        kind = "delay" if first.target.of is None else "grad"
+        self.arrows.append(Arrow(tail, ids[0], kind=kind, via=tuple(chain.way)))
+        self.arrows += [Arrow(a, b, kind=kind) for a, b in pairwise(ids)]
+        for link in chain.links:
+            self.arrows.append(self.pen.arrow(ids[-1], self._id[id(link.target)], link, None, link.label, kind))
+
+        starts = dict.fromkeys(self._id[id(v)] for link in chain.links for v, _ in filter(None, link.initial))
+        if not starts and not all(link.at_zero or link.target.of for link in chain.links):
+            (x, y), side = chain.squares[0], 1 if chain.squares[0][0] >= self.vertices[tail].x else -1
+            label = at_step(first.source.name, 0) if back else at_step(first.source.name, "T", 1)
+            outer = Vertex(f"{ids[0]} start", label, x + side, y)
+            starts = {outer.id: None}
+            self._add(outer)
+            self.end = max(self.end, x + side)
+        self.arrows += [Arrow(start, ids[0], kind="initial") for start in starts]
+
+
+def _beside(source: Point, targets: Sequence[Point], delay: int, block: Block) -> Iterator[list[Point]]:
+    """Where the squares of a delay may stand, the best first: beside its ends; to the right if it is of one step."""
+    xs, ys = zip(source, *targets, strict=True)
+    middle, n = (min(ys) + max(ys)) / 2, abs(delay)
+    upward = 1 if sum(ys) > source[1] * len(ys) else -1
+    for y in (middle, *(middle + sign * 0.5 * i for i in range(1, 5) for sign in (1, -1))):
+        for side in (1, -1) if delay == 1 else (-1, 1):
+            ends = max(side * x for x in xs) + 0.9
+            for x in (ends, max(side * block.left, side * block.right) + 0.9, ends + 0.5):
+                if min(ys) - 0.5 <= y <= max(ys) + 0.5:
+                    yield [(side * x, y + (i - (n - 1) / 2) * APART * upward) for i in range(n)]
+
+
+def _cost(
+    source: Point,
+    squares: Sequence[Point],
+    targets: Sequence[Point],
+    taken: Sequence[Point],
+    still: Sequence[Line],
+) -> float:
+    """How bad a place is: squares or arrows run into something; arrows turn back, cross others, are long."""
+    way = [*pairwise([source, *squares]), *((squares[-1], target) for target in targets)]
+    hit = sum(math.dist(square, point) < 0.65 for square in squares for point in taken)
+    hit += sum(distance(point, line) < 0.5 for point in taken for line in way if point not in line)
+    for line in still:
+        room = 0.25 if abs(line[1][0] - line[0][0]) < 3 else 0.7  # of one that leaves the block, the end is not certain
+        hit += sum(distance(square, line) < room for square in squares)
+    crossed = sum(_cross(one, other) for one in way for other in still)
+    return 5 * hit + crossed + 2 * _turned_back(source, squares, targets) + 0.1 * sum(math.dist(*line) for line in way)
+
+
+def _turned_back(source: Point, squares: Sequence[Point], targets: Sequence[Point]) -> int:
+    """How many of the uses of a delay lie behind, for an arrow that comes from the source and on to all of them."""
+    before, (x, y) = [source, *squares][-2:]
+    middle = [sum(places) / len(targets) for places in zip(*targets, strict=True)]
+    ahead = middle[0] - before[0], middle[1] - before[1]
+    if math.hypot(*ahead) < 0.1:
+        return 0
+    return sum((tx - x) * ahead[0] + (ty - y) * ahead[1] < 0 for tx, ty in targets)
+
+
+def _cross(one: Line, other: Line) -> bool:
+    if {*one} & {*other}:
+        return False
+    (a, b), (c, d) = one, other
+    return _turn(a, b, c) != _turn(a, b, d) and _turn(c, d, a) != _turn(c, d, b)
+
+
+def _turn(a: Point, b: Point, c: Point) -> bool:
+    return (b[0] - a[0]) * (c[1] - a[1]) > (b[1] - a[1]) * (c[0] - a[0])

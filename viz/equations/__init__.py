@@ -1,0 +1,92 @@
+"""Equations of a recorded run: the circuit as recurrences, and its backward pass as backpropagation through time.
+
+print(viz.equations(graph))                    # h⁽ᵗ⁾ = tanh(b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾), …
+print(viz.equations(graph, of="backward"))     # ∂L/∂h⁽ᵗ⁾ = Wᵀ diag(1 − (h⁽ᵗ⁺¹⁾)²) ∂L/∂h⁽ᵗ⁺¹⁾ + Vᵀ ∂L/∂o⁽ᵗ⁾, …
+
+They are read off the circuit: the names are the code's, the rest is what ran.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from tinygrad_rnn.record import Graph
+from viz.equations.algebra import is_batch_mean, is_over_batch, of_one_example, without_batch_size
+from viz.equations.backward import BackwardReading
+from viz.equations.latex import Latex
+from viz.equations.printing import Notation
+from viz.equations.reading import Reading
+from viz.equations.terms import BatchSum, Time, symbols, walk
+from viz.equations.unicode import Unicode
+
+_NOTATIONS: dict[str, type[Notation]] = {"unicode": Unicode, "latex": Latex}
+
+
+def equations(
+    graph: Graph, of: Literal["forward", "backward"] = "forward", format: Literal["unicode", "latex"] = "unicode"
+) -> str:
+    """The equations of a recorded run, one a line, in the lecture's column-vector form: ``h @ W.T`` is W h.
+
+    of      "forward": the definition of each variable; "backward": the gradient of each, from the loss back to the
+            parameters (lecture, "RNN Back Propagation Through Time", and Goodfellow et al. 2016, 10.18 to 10.28)
+    format  "unicode", to be read as it is, or "latex"
+
+    Of a batch, the equations are those of each example; a last line says what is summed or averaged over them.
+    Raises FoldError if the run has no circuit, for the backward pass GradientError if there is no loss to start from,
+    ValueError for another `of` or `format`.
+    """
+    if of not in ("forward", "backward") or format not in _NOTATIONS:
+        raise ValueError(
+            f"equations: of is 'forward' or 'backward', format 'unicode' or 'latex', not {of!r}, {format!r}"
+        )
+    reading = read(graph, of)
+    letters = _letters(reading)
+    lines: list[str] = []
+    means: list[str] = []
+    sums: list[str] = []
+    for equation in reading.equations:
+        left, right, loop = equation.left, equation.right, equation.left.variable.loop
+        timed = left.time == Time("t")
+        notation = _NOTATIONS[format](reading.lengths, letters, timed)
+        if is_over_batch(right):
+            mean = is_batch_mean(right) and not left.variable.loss
+            if replace(left.variable, loss="") not in reading.parameters:
+                (means if mean else sums).append(notation.text(left))
+            right = of_one_example(without_batch_size(right) if mean else right)
+        when = notation.condition("t", loop, equation.first, equation.last) if timed and loop is not None else ""
+        lines.append(notation.equation(notation.text(left), notation.text(right), when))
+    return "\n".join(lines + _notes(_NOTATIONS[format](reading.lengths, letters, timed=False), reading, means, sums))
+
+
+def _notes(notation: Notation, reading: Reading, means: list[str], sums: list[str]) -> list[str]:
+    """How the equations of one example belong to those of a batch."""
+    rest = f" over the examples of the batch, B = {reading.examples.size}"
+    lines = [
+        notation.note(name, f" is the {what}{rest}")
+        for names, what in ((means, "mean"), (sums, "sum"))
+        for name in names
+    ]
+    parameters = [e for e in reading.equations if replace(e.left.variable, loss="") in reading.parameters]
+    if parameters and any(is_over_batch(e.right) for e in parameters):
+        lines.append(notation.note("", f"gradients of parameters are sums{rest}"))
+    bodies = [of_one_example(e.right) if is_over_batch(e.right) else e.right for e in reading.equations]
+    if any(isinstance(part, BatchSum) for body in bodies for part in walk(body)):
+        lines.append(notation.note("i", f" counts the examples of the batch, B = {reading.examples.size}"))
+    return lines
+
+
+def read(graph: Graph, of: str) -> Reading:
+    """The equations of one pass as terms."""
+    if of == "forward":
+        return Reading(graph)
+    return BackwardReading(graph if graph.gradients else graph.backward())
+
+
+def _letters(reading: Reading) -> dict[int, str]:
+    """For the length of each loop a letter that is no variable's name: T, or n, m, … where there are several."""
+    variables = {s.variable for e in reading.equations for term in (e.left, e.right) for s in symbols(term)}
+    loops = sorted({v.loop for v in variables if v.loop is not None})
+    names = {v.name for v in variables}
+    free = [letter for letter in ("T" if len(loops) == 1 else "nmkplr") if letter not in names]
+    return dict(zip(loops, free + [f"T{i + 1}" for i in loops], strict=False))

@@ -1,0 +1,393 @@
+"""Putting terms together, simplified as a person would write them.
+
+    0 + x = x,    1 x = x,    (A B)ᵀ = Bᵀ Aᵀ,    x ⊙ x = x²,    u ⊙ vᵀ = u vᵀ,    𝟏ᵀ (u ⊙ v) = uᵀ v
+
+and an elementwise factor that does not depend on the incoming gradient becomes a matrix: g ⊙ f = diag(f) g. No rule
+knows of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from viz.equations.terms import (
+    BATCH_SIZE,
+    Add,
+    BatchSum,
+    Call,
+    Constant,
+    Diagonal,
+    Every,
+    Hadamard,
+    Negative,
+    Power,
+    Product,
+    Quotient,
+    Row,
+    Shape,
+    Symbol,
+    Term,
+    TimeSum,
+    Transpose,
+    at,
+    depends_on_gradient,
+    is_number,
+    is_of_batch,
+    matrix_shape,
+    moves,
+    symbols,
+)
+
+
+def constant(value: Any, shape: Shape = ()) -> Constant:
+    """The same number everywhere."""
+    return Constant(shape, (), float(value))
+
+
+def zero(shape: Shape) -> Constant:
+    return constant(0, shape)
+
+
+def ones(n: int) -> Constant:
+    """The column 𝟏 of length n."""
+    return constant(1, matrix_shape((n,)))
+
+
+# -- sums and products --------------------------------------------------------------------------------------
+
+
+def add(*terms: Term) -> Term:
+    """a + b + …"""
+    parts = [part for term in terms for part in (term.parts if isinstance(term, Add) else (term,))]
+    shape = np.broadcast_shapes(*(part.shape for part in parts))
+    numbers = [part for part in parts if isinstance(part, Constant) and part.shape == ()]
+    if len(numbers) > 1:
+        parts = [constant(sum(part.value for part in numbers)), *(part for part in parts if part not in numbers)]
+    parts = [part for part in parts if not is_number(part, 0)]
+    if not parts:
+        return zero(shape)
+    parts = [product(constant(parts.count(part)), part) for part in dict.fromkeys(parts)]
+    if len(parts) == 1 and parts[0].shape == shape:
+        return parts[0]
+    whole = _stitched(parts)
+    if whole is not None:
+        return whole
+    if all(map(is_over_batch, parts)):
+        return batch_sum(add(*map(of_one_example, parts)))
+    return Add(shape, tuple(parts))
+
+
+def negative(a: Term) -> Term:
+    """−a"""
+    if isinstance(a, Constant):
+        return constant(-a.value, a.shape)
+    return a.parts[0] if isinstance(a, Negative) else Negative(a.shape, (a,))
+
+
+def product(*terms: Term) -> Term:
+    """The matrix product, from left to right; what is a number may stand anywhere."""
+    coefficient, numbers, matrices = _factors(terms)
+    if any(isinstance(factor, Product) for factor in matrices):
+        return product(constant(coefficient), *numbers, *matrices)
+    for i, factor in enumerate(matrices):
+        before, behind = matrices[:i], matrices[i + 1 :]
+        if isinstance(factor, BatchSum) and before + behind and not any(map(is_of_batch, before + behind)):
+            inner = batch_sum(product(*before, factor.parts[0], *behind))
+            return product(constant(coefficient), *numbers, inner)
+    shape = matrix_shape((matrices[0].shape[0], matrices[-1].shape[1])) if matrices else ()
+    if coefficient == 0 or any(is_number(factor, 0) for factor in matrices):
+        return zero(shape)
+    factors = [*numbers, *matrices]
+    if abs(coefficient) != 1 or not factors:
+        factors.insert(0, constant(abs(coefficient)))
+    result = factors[0] if len(factors) == 1 else Product(shape, tuple(factors))
+    return negative(result) if coefficient < 0 else result
+
+
+def _factors(terms: Iterable[Term]) -> tuple[float, list[Term], list[Term]]:
+    """The factors of a product and of the products in it: one number, other terms that are numbers, matrices."""
+    coefficient = 1.0
+    numbers: list[Term] = []
+    matrices: list[Term] = []
+    pending = list(terms)[::-1]
+    while pending:
+        factor = pending.pop()
+        if isinstance(factor, Negative):
+            coefficient = -coefficient
+            pending.append(factor.parts[0])
+        elif isinstance(factor, Constant) and factor.shape == ():
+            coefficient *= factor.value
+        elif isinstance(factor, Product) and (factor.shape or all(part.shape == () for part in factor.parts)):
+            pending += reversed(factor.parts)
+        elif factor.shape == ():
+            numbers.append(factor)
+        else:
+            matrices = _joined(matrices, factor)
+    return coefficient, numbers, matrices
+
+
+def _joined(matrices: list[Term], factor: Term) -> list[Term]:
+    """A product of matrices with one more factor at its end: diag(a) diag(b), diag(a) 𝟏, 𝟏ᵀ diag(a), 𝟏ᵀ (a ⊙ b)."""
+    if not matrices:
+        return [factor]
+    *before, last = matrices
+    if isinstance(last, Diagonal) and isinstance(factor, Diagonal):
+        return [*before, diagonal(hadamard(last.parts[0], factor.parts[0]))]
+    if isinstance(last, Diagonal) and is_number(factor, 1) and factor.shape[1] == 1:
+        return [*before, last.parts[0]]
+    if is_number(last, 1) and last.shape[0] == 1 and last.shape[1] == factor.shape[0]:  # 𝟏ᵀ …
+        if isinstance(factor, Diagonal):
+            return [*before, transpose(factor.parts[0])]
+        if isinstance(factor, Hadamard) and factor.shape[1] == 1:
+            first, *others = factor.parts
+            return [*before, transpose(first), hadamard(*others)]
+        if isinstance(factor, Power) and factor.exponent == 2 and factor.shape[1] == 1:
+            return [*before, transpose(factor.parts[0]), factor.parts[0]]
+    return [*matrices, factor]
+
+
+def hadamard(*terms: Term) -> Term:
+    """The product element by element; columns, rows and numbers are repeated as NumPy would."""
+    first, *others = terms
+    for other in others:
+        first = _times(first, other)
+    return first
+
+
+def _times(a: Term, b: Term) -> Term:
+    if a.shape == () or b.shape == ():
+        return product(a, b)
+    if a.shape != b.shape and len(a.shape) == len(b.shape) == 2:
+        return _stretched(a, b)
+    for one, other in ((a, b), (b, a)):
+        scaled = _rows_or_columns_scaled(one, other)
+        if scaled is not None:
+            return scaled
+    coefficient, numbers, factors = 1.0, list[Term](), list[Term]()
+    for term in (a, b):
+        c, more, matrices = _factors([term])
+        coefficient, numbers = coefficient * c, numbers + more
+        term = product(*matrices)
+        if isinstance(term, Constant):
+            coefficient *= term.value
+        else:
+            factors += term.parts if isinstance(term, Hadamard) else (term,)
+    factors = factors or [constant(1, a.shape)]
+    incoming = [factor for factor in factors if depends_on_gradient(factor)]
+    local = [factor for factor in factors if not depends_on_gradient(factor)]
+    if incoming and local and a.shape[1:] == (1,):
+        return product(constant(coefficient), *numbers, diagonal(_powers(local)), _powers(incoming))
+    return product(constant(coefficient), *numbers, _powers(factors))
+
+
+def _rows_or_columns_scaled(one: Term, other: Term) -> Term | None:
+    """(u 𝟏ᵀ) ⊙ A = diag(u) A, and (𝟏 vᵀ) ⊙ A = A diag(v)."""
+    if not isinstance(one, Product) or len(one.shape) != 2 or one.shape[1] == 1:
+        return None
+    *before, last = one.parts
+    first, *behind = one.parts
+    if is_number(last, 1) and last.shape[0] == 1:
+        return product(diagonal(product(*before)), other)
+    if is_number(first, 1) and first.shape[1:] == (1,):
+        return product(other, diagonal(transpose(product(*behind))))
+    return None
+
+
+def _stretched(a: Term, b: Term) -> Term:
+    """One of two is a row or a column that is repeated."""
+    for one, other in ((a, b), (b, a)):
+        if one.shape == (other.shape[0], 1):
+            return product(one, other) if other.shape[0] == 1 else product(diagonal(one), other)
+        if one.shape == (1, other.shape[1]):
+            return product(other, one) if other.shape[1] == 1 else product(other, diagonal(transpose(one)))
+    return product(a, b) if a.shape[1] == 1 else product(b, a)  # a column and a row: the outer product
+
+
+def _powers(factors: list[Term]) -> Term:
+    """A product element by element in which equal factors are powers."""
+    exponents: dict[Term, float] = {}
+    for factor in factors:
+        base, exponent = (factor.parts[0], factor.exponent) if isinstance(factor, Power) else (factor, 1)
+        exponents[base] = exponents.get(base, 0) + exponent
+    parts = tuple(power(base, exponent) for base, exponent in exponents.items())
+    return parts[0] if len(parts) == 1 else Hadamard(np.broadcast_shapes(*(p.shape for p in parts)), parts)
+
+
+def quotient(a: Term, b: Term) -> Term:
+    """a / b, element by element."""
+    if isinstance(a, Negative):
+        return negative(quotient(a.parts[0], b))
+    if is_number(b, 1) or is_number(a, 0):
+        return a
+    is_share = b == Symbol((), (), BATCH_SIZE) or (isinstance(b, Constant) and b.shape == ())
+    if is_share and not isinstance(a, Constant):
+        return product(quotient(constant(1), b), a)
+    if isinstance(a, Quotient) and not isinstance(b, Constant):
+        return quotient(a.parts[0], hadamard(a.parts[1], b))
+    if isinstance(a, Constant) and b.shape == a.shape == ():
+        if isinstance(b, Constant):
+            return constant(a.value / b.value) if b.value else Quotient((), (a, b))
+        if a.value != 1:
+            return product(a, quotient(constant(1), b))
+    return Quotient(np.broadcast_shapes(a.shape, b.shape), (a, b))
+
+
+def power(a: Term, exponent: float) -> Term:
+    """aⁿ, element by element."""
+    return a if exponent == 1 else Power(a.shape, (a,), exponent)
+
+
+def transpose(a: Term) -> Term:
+    """Aᵀ; a number is its own."""
+    if a.shape == ():
+        return a
+    if isinstance(a, Transpose):
+        return a.parts[0]
+    if isinstance(a, Product):
+        return product(*map(transpose, reversed(a.parts)))
+    shape = a.shape[::-1]
+    if isinstance(a, Constant):
+        return constant(a.value, shape)
+    if isinstance(a, Negative | TimeSum | BatchSum):
+        return replace(a, shape=shape, parts=tuple(map(transpose, a.parts)))
+    return a if isinstance(a, Diagonal) else Transpose(shape, (a,))
+
+
+def diagonal(a: Term) -> Term:
+    """diag(a)"""
+    n = a.shape[0]
+    return Diagonal((n, n), (a,))
+
+
+# -- parts of columns and matrices ---------------------------------------------------------------------------
+
+
+def _stitched(parts: list[Term]) -> Term | None:
+    """Pieces that each fill a part of a column of zeros, and all of it together: [a; b; c]."""
+    pieces: dict[tuple[int, int], Call] = {}
+    for part in parts:
+        if not isinstance(part, Call) or part.operation != "scatter" or len(part.attributes["shape"]) != 1:
+            return None
+        (index,) = part.attributes["index"]
+        if not isinstance(index, slice) or index.step not in (None, 1):
+            return None
+        start, stop, _ = index.indices(*part.attributes["shape"])
+        pieces[start, stop] = part
+    places = sorted(pieces)
+    (n,) = next(iter(pieces.values())).attributes["shape"]
+    if len(places) < len(parts) or [0, *(stop for _, stop in places)] != [*(start for start, _ in places), n]:
+        return None
+    return join([pieces[place].parts[0] for place in places], [pieces[place].shapes[0] for place in places], (n,))
+
+
+def join(parts: list[Term], shapes: list[Shape], shape: Shape) -> Term:
+    """[a; b]: columns, or numbers, below each other."""
+    return Call(matrix_shape(shape), tuple(parts), "concatenate", tuple(shapes), attributes={"axis": 0})
+
+
+def piece(a: Term, start: int, stop: int) -> Term | None:
+    """What stands between two places of [a; b; c], if it is one of them."""
+    if not isinstance(a, Call) or a.operation != "concatenate" or any(len(shape) != 1 for shape in a.shapes):
+        return None
+    end = 0
+    for part, (n,) in zip(a.parts, a.shapes, strict=True):
+        if (start, stop) == (end, end + n):
+            return part
+        end += n
+    return None
+
+
+def sum_of(every: Every) -> Term:
+    """The sum over all steps."""
+    body = every.parts[0]
+    loop = next(s.variable.loop for s in symbols(body) if s.variable.loop is not None)
+    return time_sum(body, loop, 0, every.shape[1] - 1)
+
+
+def row(matrix: Term) -> Term | None:
+    """Row t of a matrix, as a column: of all steps h⁽¹⁾, h⁽²⁾, … it is h⁽ᵗ⁾.  None if that cannot be said."""
+    match matrix:
+        case Transpose(parts=(Every(parts=(step,)),)):
+            return at(step, "t", instead_of="s")
+        case Constant():
+            return constant(matrix.value, matrix_shape(matrix.shape[1:]))
+        case Add() | Negative() | Hadamard() | Quotient() | Power():
+            parts = [part if part.shape == () else row(part) for part in matrix.parts]
+            if any(part is None for part in parts) or any(p.shape not in ((), matrix.shape) for p in matrix.parts):
+                return None
+            rows = tuple(part for part in parts if part is not None)
+            if isinstance(matrix, Power):
+                return power(rows[0], matrix.exponent)
+            make: Any = {Add: add, Negative: negative, Hadamard: hadamard, Quotient: quotient}[type(matrix)]
+            return make(*rows)
+        case Product():
+            numbers = [part for part in matrix.parts if part.shape == ()]
+            first, *others = (part for part in matrix.parts if part.shape)
+            inner = row(first)
+            return None if inner is None else product(*numbers, transpose(product(*others)), inner)
+    return None
+
+
+# -- sums over steps and over examples -------------------------------------------------------------------------
+
+
+def time_sum(body: Term, loop: int, first: int, last: int) -> Term:
+    """Σ of a body that is written for the step s."""
+    if isinstance(body, Row) and (body.time.offset, first, last) == (0, 0, body.shape[0] - 1):
+        rows = body.parts[0].shape[0] if body.parts[0].shape else 1
+        return transpose(Every((rows, body.shape[0]), body.parts))
+    if isinstance(body, Negative):
+        return negative(time_sum(body.parts[0], loop, first, last))
+    if isinstance(body, BatchSum):
+        return batch_sum(time_sum(body.parts[0], loop, first, last))
+    if isinstance(body, Product):
+        constants = [part for part in body.parts if part.shape == () and not moves(part)]
+        if constants:
+            rest = product(*(part for part in body.parts if part not in constants))
+            return product(*constants, time_sum(rest, loop, first, last))
+    return TimeSum(body.shape, (body,), loop, first, last)
+
+
+def batch_sum(body: Term) -> Term:
+    """Σ over the examples."""
+    if isinstance(body, Negative):
+        return negative(batch_sum(body.parts[0]))
+    if isinstance(body, Product):
+        constants = [part for part in body.parts if part.shape == () and not is_of_batch(part)]
+        if constants and len(constants) < len(body.parts):
+            return product(*constants, batch_sum(product(*(part for part in body.parts if part not in constants))))
+    return BatchSum(body.shape, (body,))
+
+
+def is_over_batch(term: Term) -> bool:
+    """Whether it is a sum over the examples, perhaps times a number."""
+    if isinstance(term, Negative):
+        return is_over_batch(term.parts[0])
+    if not isinstance(term, Product):
+        return isinstance(term, BatchSum)
+    *before, last = term.parts
+    return isinstance(last, BatchSum) and not any(part.shape or is_of_batch(part) for part in before)
+
+
+def of_one_example(term: Term) -> Term:
+    """What a sum over the examples is the sum of."""
+    if isinstance(term, Negative):
+        return negative(of_one_example(term.parts[0]))
+    return product(*term.parts[:-1], of_one_example(term.parts[-1])) if isinstance(term, Product) else term.parts[0]
+
+
+def is_batch_mean(term: Term) -> bool:
+    """Whether it is 1/B of a sum over the examples."""
+    return is_over_batch(term) and any(s.variable == BATCH_SIZE for s in symbols(term))
+
+
+def without_batch_size(term: Term) -> Term:
+    """B times that: of a mean over the examples, what is summed up for each of them."""
+    if isinstance(term, Negative):
+        return negative(without_batch_size(term.parts[0]))
+    share = quotient(constant(1), Symbol((), (), BATCH_SIZE))
+    return product(*(part for part in term.parts if part != share)) if isinstance(term, Product) else term

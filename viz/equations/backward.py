@@ -1,0 +1,160 @@
+"""Backpropagation through time, read off the recorded backward pass: what each gradient is the sum of.
+
+Every step of that pass belongs to a derivative rule of the forward pass, and `graph.gradients` says which of them is
+the complete gradient of what. A gradient is the sum of the contributions of all that used the value, here or at the
+next step. Steps with the same contributions share an equation; the last step, which has no next one, has its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tinygrad_rnn.circuit import Component, Wire
+from tinygrad_rnn.record import Graph
+from tinygrad_rnn.recorder import Step
+from viz.equations import algebra
+from viz.equations.names import readers
+from viz.equations.reading import Equation, Reading
+from viz.equations.terms import Symbol, Term, Variable, at
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """A part of a gradient: at one step or summed over several.
+
+    source    a component of the backward pass, or the symbol of another variable's gradient
+    loop      the loop that this runs in; None if it happened once
+    relative  whether the steps are counted from that of the gradient, not from the beginning
+    """
+
+    source: Component | Symbol
+    loop: int | None
+    first: int
+    last: int
+    relative: bool
+
+
+class BackwardReading(Reading):
+    """The equations of the gradients, those of hidden variables first, from the loss back, then those of parameters."""
+
+    def __init__(self, graph: Graph):
+        self._owner: dict[int, tuple[Component, Symbol, int]] = {}
+        super().__init__(graph)
+        invented = set(self.names.invented)
+        self.equations = [e for e in self.equations if e.left.variable in invented]
+        self._gradient = {id(step): g for step, g in graph.gradients.items()}
+        self._time: dict[int, int] = {
+            id(step): t for c in self.circuit.components for t, step in enumerate(c.visits, c.first)
+        }
+        self._loss = self.names.variable[id(self._ends(graph)[0])].name
+        variables = [c for c in self.circuit.components if id(c) in self.names.variable and self._has_gradient(c)]
+        for c in variables:
+            self._enter(c, replace(self.names.variable[id(c)], loss=self._loss))
+        computed = [c for c in reversed(variables) if c.operation is not None]
+        leaves = [c for c in variables if c.operation is None]
+        leaves.sort(key=lambda c: (-c.visits[0].value.ndim, self._gradient[id(c.visits[0])].index))
+        for c in computed + leaves:
+            self._define(c)
+
+    def _readers(self) -> Counter[int]:
+        return readers(self.circuit.components)
+
+    def _has_gradient(self, c: Component) -> bool:
+        """Whether its gradient is worth an equation: that of the loss itself is 1."""
+        if c.loop is not None and self.names.loop(c) is None:
+            return False
+        found = [self._gradient.get(id(step)) for step in c.visits]
+        return all(g is not None and g.operation is not None for g in found)
+
+    def _enter(self, c: Component, variable: Variable) -> None:
+        symbol = self.symbol(c, variable)
+        for t, step in enumerate(c.visits, c.first):
+            g = self._gradient[id(step)]
+            self._owner[id(g)] = c, symbol, t
+            self.recorded[variable, t if variable.loop is not None else None] = g
+
+    def _define(self, c: Component) -> None:
+        """One equation for all steps at which the gradient of a variable has the same contributions."""
+        left = self.symbol(c, replace(self.names.variable[id(c)], loss=self._loss))
+        times: dict[tuple[Contribution, ...], list[int]] = {}
+        for t, step in enumerate(c.visits, c.first):
+            times.setdefault(self._contributions(self._gradient[id(step)], c.loop, t, c), []).append(t)
+        if any(when[-1] - when[0] >= len(when) for when in times.values()):  # now so, now otherwise
+            right = self._cases(c, [(self._sum(contributions), when) for contributions, when in times.items()])
+            self.equations.append(Equation(left, right, c.first, c.first + len(c.visits) - 1))
+            return
+        for contributions, when in times.items() if c.backward else reversed(times.items()):
+            right = self._sum(contributions)
+            if c.loop is not None and len(when) == 1 < len(c.visits):
+                end = self.moment(left, c.loop, when[0])
+                assert isinstance(end, Symbol)
+                self.equations.append(Equation(end, self.moment(right, c.loop, when[0])))
+            else:
+                self.equations.append(Equation(left, right, when[0], when[-1]))
+
+    # -- what a gradient is the sum of -----------------------------------------------------------------------------
+
+    def _contributions(
+        self, gradient: Step, loop: int | None, t: int, of: Component | None = None
+    ) -> tuple[Contribution, ...]:
+        """The contributions to a gradient, seen from step t of a loop.  of: the variable whose gradient it is"""
+        times: dict[Component | Symbol, list[int]] = {}
+        for step in self._added(gradient, of):
+            owner, symbol, its_time = self._owner.get(id(step), (None, None, 0))
+            if symbol is not None and owner is not of:
+                times.setdefault(symbol, []).append(its_time)
+            else:
+                times.setdefault(self._of[id(step)], []).append(self._time[id(step)])
+        found = []
+        for source, when in times.items():
+            its_loop = source.variable.loop if isinstance(source, Symbol) else source.loop
+            near = its_loop == loop is not None and len(when) == 1
+            shift = t if near else 0
+            runs = _runs(sorted(when))
+            found += [Contribution(source, its_loop, first - shift, last - shift, near) for first, last in runs]
+        return tuple(found)
+
+    def _added(self, gradient: Step, of: Component | None) -> Iterator[Step]:
+        """The steps that a gradient was added up from, in order, as far as they are not the gradient of a variable."""
+        pending = [gradient]
+        while pending:
+            step = pending.pop()
+            owner = self._owner.get(id(step))
+            if step.giver is None or (owner is not None and owner[0] is not of):
+                yield step
+            else:
+                pending += reversed(step.inputs)
+
+    def _sum(self, contributions: tuple[Contribution, ...]) -> Term:
+        return algebra.add(*map(self._term, contributions))
+
+    def _term(self, part: Contribution) -> Term:
+        term = part.source if isinstance(part.source, Symbol) else self.value(part.source)
+        if part.loop is None:
+            return term
+        if part.relative:
+            return at(term, "t", part.first)
+        if part.first == part.last:
+            return self.moment(term, part.loop, part.first)
+        return algebra.time_sum(at(term, "s"), part.loop, part.first, part.last)
+
+    def read(self, c: Component, wire: Wire, slot: int) -> Term:
+        """One input of a component: of the backward pass, from what it was added up from."""
+        if c.visits[0].inputs[slot].forward is None:
+            return super().read(c, wire, slot)
+        options: dict[tuple[Contribution, ...], list[int]] = {}
+        for t, step in enumerate(c.visits, c.first):
+            options.setdefault(self._contributions(step.inputs[slot], c.loop, t), []).append(t)
+        gradients = [step.inputs[slot] for step in c.visits]
+        source = self._of[id(gradients[0])]
+        if len(options) > 1 and all(self._of[id(g)] is source and g.giver is None for g in gradients):
+            return super().read(c, wire, slot)  # the same here and there, though here it is a variable's whole gradient
+        return self._cases(c, [(self._sum(contributions), when) for contributions, when in options.items()])
+
+
+def _runs(times: list[int]) -> list[tuple[int, int]]:
+    """The first and the last of each run of times without a gap."""
+    starts = [t for t in times if t - 1 not in times]
+    return list(zip(starts, [t for t in times if t + 1 not in times], strict=True))

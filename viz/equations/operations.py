@@ -1,0 +1,219 @@
+"""What an operation on arrays means for one example, as a term: ``h @ W.T`` for the rows of a batch is W h for each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from viz.equations import algebra, contractions
+from viz.equations.applications import Application, NotOfOneExample, Operand, call, without
+from viz.equations.examples import axes_of
+from viz.equations.terms import BatchSum, Call, Constant, Every, OneHot, Term, is_number, matrix_shape
+
+
+def translated(a: Application) -> Term:
+    """The term for the result. What cannot be said for one example is a `Call` on the whole batch."""
+    try:
+        term = _translated(a)
+    except (NotOfOneExample, ValueError, IndexError):
+        return a.on_the_whole()
+    if term.shape == () and isinstance(term, Constant):
+        return algebra.constant(term.value, matrix_shape(a.each))
+    if term.shape == () and len(a.each) == 1:
+        return algebra.product(algebra.ones(a.each[0]), term)
+    return term if term.shape == matrix_shape(a.each) else a.on_the_whole()
+
+
+def _translated(a: Application) -> Term:
+    x = a.inputs[0]
+    match a.operation.name:
+        case "matmul":
+            return contractions.matmul(a)
+        case "sum" | "mean":
+            return contractions.reduction(a)
+        case "einsum":
+            return contractions.einsum(a)
+        case "cross_entropy":
+            return contractions.cross_entropy(a)
+        case "log_softmax" if len(a.each) == 1:
+            return contractions.log_softmax(x)
+        case "one_hot" if len(x.each) <= 1:
+            return OneHot(matrix_shape(a.each), (x.term,))
+        case "transpose" | "swapaxes":
+            return _transposed(a)
+        case "expand_dims" | "squeeze" | "reshape" | "broadcast_to":
+            return _rearranged(a)
+        case "stack" if len(x.each) <= 1 and all(other.batch == x.batch for other in a.inputs):
+            return _stacked(a)
+        case "concatenate" if a.each == (sum(math.prod(piece.each) for piece in a.inputs),):
+            return algebra.join([piece.term for piece in a.inputs], [piece.each for piece in a.inputs], a.each)
+        case "getitem" | "scatter":
+            return _indexed(a)
+    return _along(a) if "axis" in a.attributes else _elementwise(a)
+
+
+# -- element by element ----------------------------------------------------------------------------------------
+
+_ALGEBRA: dict[str, Callable[..., Term]] = {
+    "add": algebra.add,
+    "subtract": lambda a, b: algebra.add(a, algebra.negative(b)),
+    "multiply": algebra.hadamard,
+    "divide": algebra.quotient,
+    "negative": algebra.negative,
+    "positive": lambda a: a,
+    "astype": lambda a: a,
+    "square": lambda a: algebra.power(a, 2),
+}
+
+
+def _elementwise(a: Application) -> Term:
+    inputs = [_aligned(x, a) for x in a.inputs]
+    if np.broadcast_shapes(*(x.shape for x in inputs)) != a.each:
+        raise NotOfOneExample
+    parts = [x.term for x in inputs]
+    if len(a.each) <= 2:
+        rows = [algebra.transpose(x.term) if len(x.shape) < len(a.each) == 2 else x.term for x in inputs]
+        if a.operation.name in _ALGEBRA:
+            return _ALGEBRA[a.operation.name](*rows)
+        if a.operation.name == "power" and isinstance(parts[1], Constant):
+            return algebra.power(rows[0], parts[1].value)
+    if a.operation.name == "exp" and isinstance(parts[0], Call) and parts[0].operation == "log":
+        return parts[0].parts[0]
+    if a.operation.name == "where" and (parts[1] == parts[2] or _is_felt(*parts)):
+        return parts[1]
+    return replace(a, inputs=inputs).as_it_is()
+
+
+def _aligned(x: Operand, a: Application) -> Operand:
+    """An input of an elementwise operation without the axis that lies along the examples."""
+    if a.batch is None:
+        if x.batch is not None:
+            raise NotOfOneExample
+        return x
+    axis = a.batch - len(a.shape) + len(x.shape)
+    if axis < 0:
+        return x
+    if x.batch not in (None, axis) or (x.batch is None and x.shape[axis] != 1):
+        raise NotOfOneExample
+    shape = without(x.shape, axis)
+    is_row = x.batch is None and len(shape) == 1 and x.term.shape != matrix_shape(shape)
+    return Operand(algebra.transpose(x.term) if is_row else x.term, shape, None)
+
+
+def _is_felt(condition: Term, factor: Term, other: Term) -> bool:
+    """``where(g ≠ 0 or factor is finite, factor, 0)``: a slope, said so that 0 · ∞ is 0 when it is multiplied by g."""
+
+    def is_finite(part: Term) -> bool:
+        return isinstance(part, Call) and part.operation == "isfinite" and part.parts == (factor,)
+
+    is_choice = is_number(other, 0) and isinstance(condition, Call) and condition.operation == "logical_or"
+    return is_choice and any(is_number(part, 1) or is_finite(part) for part in condition.parts)
+
+
+# -- rearranging -------------------------------------------------------------------------------------------------
+
+
+def _transposed(a: Application) -> Term:
+    (x,) = a.inputs
+    n = len(x.shape)
+    order = list(range(n))
+    if a.operation.name == "swapaxes":
+        i, j = a.attributes["axis1"], a.attributes["axis2"]
+        order[i], order[j] = order[j], order[i]
+    else:
+        order = order[::-1] if a.attributes["axes"] is None else [i % n for i in a.attributes["axes"]]
+    own = [i for i in order if i != x.batch]
+    if own == sorted(own):
+        return x.term
+    if len(own) == 2:
+        return algebra.transpose(x.term)
+    return call("transpose", [x.term], [x.each], a.each, {"axes": tuple(sorted(own).index(i) for i in own)})
+
+
+def _rearranged(a: Application) -> Term:
+    """The same elements in another shape, or repeated: nothing, a transpose, or a product with ones."""
+    (x,) = a.inputs
+    repeats = a.operation.name == "broadcast_to"
+    if not repeats and (x.batch is None) != (a.batch is None) and a.shape != x.shape:
+        raise NotOfOneExample
+    aligned = _aligned(x, a) if repeats else Operand(x.term, x.each, None)
+    term, small = aligned.term, aligned.shape
+    if isinstance(term, BatchSum) and contractions.are_outer_products(term.parts[0]):
+        left, right = term.parts[0].parts
+        if left.shape == a.each:  # each row times one number
+            return algebra.batch_sum(algebra.product(algebra.diagonal(right), left))
+    old, new = matrix_shape(small), matrix_shape(a.each)
+    if isinstance(term, Constant):
+        return algebra.constant(term.value, new)
+    if repeats and len(small) == 1 and len(a.each) == 2:
+        term, old = algebra.transpose(term), old[::-1]
+    if old == new:
+        return term
+    if len(old) == len(new) == 2 and old == new[::-1] and 1 in old:
+        return algebra.transpose(term)
+    if repeats and len(new) == 2:
+        rows, columns = new
+        if (old == () or old[1] == columns) and rows > 1:
+            term = algebra.product(algebra.ones(rows), term)
+        if (old == () or old[1] != columns) and columns > 1:
+            term = algebra.product(term, algebra.transpose(algebra.ones(columns)))
+        return term
+    return call("broadcast_to" if repeats else "reshape", [x.term], [small], a.each, {"shape": a.each})
+
+
+def _stacked(a: Application) -> Term:
+    """Columns, or numbers, side by side: of two, or all those of a loop. Stacked in rows, that is transposed."""
+    x = a.inputs[0]
+    axis = a.attributes["axis"] % len(a.shape)
+    axis -= a.batch is not None and a.batch < axis
+    side_by_side = x.term
+    if not isinstance(side_by_side, Every):
+        shape = math.prod(x.each), len(a.inputs)
+        parts, shapes = tuple(other.term for other in a.inputs), tuple(other.each for other in a.inputs)
+        side_by_side = Call(shape, parts, "stack", shapes, attributes={"axis": len(x.each)})
+    return side_by_side if axis else algebra.transpose(side_by_side)
+
+
+def _indexed(a: Application) -> Term:
+    """Parts of an array, or zeros with something put at an index."""
+    x, *indices = a.inputs
+    reads = a.operation.name == "getitem"
+    index = a.attributes["index"]
+    axis = x.batch if reads else a.batch  # of the array that the index is for
+    if axis is not None and axis < len(index):
+        if indices or any(part is None or part is ... for part in index) or index[axis] != slice(None):
+            raise NotOfOneExample
+        index = without(index, axis)
+    of_batch = any(i.batch is not None for i in indices)
+    if of_batch and axis is not None:
+        raise NotOfOneExample
+    if not reads:
+        term = a.as_it_is(index=index, shape=a.each)
+        return a.over_batch(term) if of_batch and a.batch is None else term
+    if not indices and all(isinstance(part, slice) and part == slice(None) for part in index):
+        return x.term
+    if len(x.each) == len(index) == 1 and isinstance(index[0], slice) and index[0].step in (None, 1):
+        start, stop, _ = index[0].indices(x.each[0])
+        piece = algebra.piece(x.term, start, stop)
+        if piece is not None:
+            return piece
+    return a.as_it_is(index=index)
+
+
+def _along(a: Application) -> Term:
+    """An operation along axes of its own, those of one example."""
+    x = a.inputs[0]
+    gone = axes_of(a.attributes["axis"], len(x.shape) + (a.operation.name == "stack"))
+    if any(other.batch != x.batch for other in a.inputs) or (x.batch in gone and a.operation.name != "stack"):
+        raise NotOfOneExample
+    own = tuple(i - (x.batch is not None and i > x.batch) for i in gone)
+    axis: Any = own if isinstance(a.attributes["axis"], tuple) else own[0] if own else None
+    if a.attributes["axis"] is None:
+        axis = None
+    elif axis == len(x.each) - 1 and a.operation.defaults.get("axis") == -1:
+        axis = -1
+    return a.as_it_is(axis=axis)

@@ -1,0 +1,118 @@
+"""How the values of variables get to what is computed from them: over operations that are not shown, past weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from tinygrad_rnn.circuit import Component, Wire
+from viz.sequences import Sequences
+from viz.weights import Weight, Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """From a shown component to one that is computed from it.
+
+    delay, reach, initial  as of a tinygrad_rnn.circuit.Wire
+    weights                what weights the value on its way
+    fixed                  whether these are not trained
+    times                  the times at which a switch leads this way; None: always
+    """
+
+    source: Component
+    weights: tuple[Weight, ...] = ()
+    delay: int = 0
+    reach: str = "step"
+    initial: tuple[Wire, ...] = ()
+    fixed: bool = False
+    times: frozenset[int] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the value is only scaled, by no matrix: as h⁽ᵗ⁻¹⁾ by 1 − 1/α in a leaky unit."""
+        return bool(self.weights) and not any(weight.matrix for weight in self.weights)
+
+
+class Paths:
+    """The paths to each component, of a circuit of which some components are `shown`, by their ids."""
+
+    def __init__(self, shown: dict[int, Component], weights: Weights, sequences: Sequences, every: bool):
+        self.shown, self._weights, self._sequences, self._every = shown, weights, sequences, every
+        self._found: dict[int, list[Path]] = {}
+
+    def to(self, component: Component) -> list[Path]:
+        """The paths to a component from those that are shown.
+
+        What is not shown and comes before is looked at first, without recursion: a run may be as long as it likes. What
+        would go in a circle without a name is shown.
+        """
+        pending, begun = [component], set()
+        while pending:
+            c = pending[-1]
+            if id(c) not in self._found:
+                begun.add(id(c))
+                for source in {id(s): s for s in self._hidden_sources(c)}.values():
+                    if id(source) in begun:
+                        self.shown[id(source)] = source
+                    else:
+                        pending.append(source)
+            if pending[-1] is c:
+                pending.pop()
+                begun.discard(id(c))
+                if id(c) not in self._found:
+                    self._found[id(c)] = merged(self._over_wires(c))
+        return self._found[id(component)]
+
+    def _hidden_sources(self, c: Component) -> Iterator[Component]:
+        """What is not shown and not looked at yet."""
+        for wire in c.wires:
+            for one in (wire, *wire.others):
+                source = self._sequences.element(one.source)[0]
+                known = id(source) in self.shown or id(source) in self._found or id(source) in self._weights
+                if not known and not is_own_past(c, one):
+                    yield source
+
+    def _over_wires(self, c: Component) -> Iterator[Path]:
+        for wire in c.wires:
+            weights, fixed = self._weights.beside(c, wire, self._every)
+            for i, one in enumerate((wire, *wire.others)):
+                source, ago = self._sequences.element(one.source)
+                if id(source) in self._weights or is_own_past(c, one):
+                    continue
+                times = None
+                if wire.others:
+                    times = frozenset(t for t, choice in enumerate(wire.choices, c.first) if choice == i)
+                last = Path(source, weights, one.delay + ago, one.reach, one.initial, fixed, times)
+                if id(source) in self.shown:
+                    yield last
+                else:
+                    yield from (_joined(path, last) for path in self._found[id(source)])
+
+
+def is_own_past(component: Component, wire: Wire) -> bool:
+    """The running total of a sum over time is no recurrence."""
+    return wire.source is component and component.is_sum
+
+
+def _joined(path: Path, last: Path) -> Path:
+    """A path that goes on over one more wire."""
+    reach = last.reach if last.reach in ("first", "last", "all") and path.reach == "step" else path.reach
+    times = path.times if last.times is None else last.times if path.times is None else last.times & path.times
+    weights = tuple(dict.fromkeys(path.weights + last.weights))
+    delay, initial = path.delay + last.delay, last.initial or path.initial
+    return Path(path.source, weights, delay, reach, initial, path.fixed or last.fixed, times)
+
+
+def merged(paths: Iterable[Path]) -> list[Path]:
+    """One path for all from the same variable over the same distance, but one of its own for a value only scaled."""
+    found: dict[tuple, Path] = {}
+    for path in paths:
+        key = id(path.source), path.delay, path.reach, path.is_plain
+        known = found.get(key)
+        if known is not None:
+            times = None if known.times is None or path.times is None else known.times | path.times
+            weights = tuple(dict.fromkeys(known.weights + path.weights))
+            path = replace(known, weights=weights, times=times, fixed=known.fixed and path.fixed)
+        found[key] = path
+    return list(found.values())

@@ -1,0 +1,75 @@
+"""What weights a value on its way: parameters and constants, and how they are written on an arrow."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_rnn.circuit import Circuit, Component, Wire
+
+PRODUCTS = ("matmul", "multiply", "einsum")
+"""Operations through which a parameter weights what passes: it labels the arrow."""
+
+
+class Weight(NamedTuple):
+    """One weight on the way of a value: how it is written, and whether it is a matrix."""
+
+    text: str
+    matrix: bool
+
+    @property
+    def is_number(self) -> bool:
+        return _is_number(self.text)
+
+
+class Weights:
+    """The components of a circuit that are computed from parameters and constants alone: no arrow comes from them."""
+
+    def __init__(self, circuit: Circuit):
+        self._written: dict[int, tuple[str, ...]] = {}
+        self._trained: dict[int, bool] = {}
+        for c in circuit.components:
+            if c.kind in ("parameter", "constant"):
+                number = c.kind == "constant" and not c.name and np.size(c.visits[0].value) > 1
+                self._written[id(c)] = () if number else (c.label,)
+                self._trained[id(c)] = c.kind == "parameter"
+            elif c.operation is not None and all(id(w.source) in self._written and not w.delay for w in c.wires):
+                self._written[id(c)] = self._expression(c)
+                self._trained[id(c)] = any(self._trained[id(w.source)] for w in c.wires)
+
+    def __contains__(self, component: object) -> bool:
+        return component in self._written
+
+    def beside(self, c: Component, through: Wire, every: bool) -> tuple[tuple[Weight, ...], bool]:
+        """What weights the value that comes into an operation by one wire, and whether none of it is trained.
+
+        every  of any operation, not only of a product: what it does with b is then to be seen
+        """
+        if c.operation is None or not (every or c.operation.name in PRODUCTS):
+            return (), False
+        others = [w.source for w in c.wires if w is not through and id(w.source) in self._written]
+        matrices = [other for other in others if np.ndim(other.visits[0].value) > 1]
+        weights = tuple(Weight(text, other in matrices) for other in others for text in self._written[id(other)])
+        return weights, bool(matrices) and not any(self._trained[id(other)] for other in matrices)
+
+    def _expression(self, c: Component) -> tuple[str, ...]:
+        """1 − 1/α for what is computed from numbers; otherwise the parameters in it, W for W.T."""
+        operands = [text for w in c.wires for text in self._written[id(w.source)]]
+        assert c.operation is not None
+        signs = {"add": " + ", "subtract": " − ", "divide": "/"}
+        if len(operands) == 2 and c.operation.name in signs and np.ndim(c.visits[0].value) < 2:
+            left, right = operands
+            if c.operation.name != "add" and re.search(" [+−] ", re.sub(r"\(.*\)", "", right)):
+                right = f"({right})"
+            return (left + signs[c.operation.name] + right,)
+        return tuple(dict.fromkeys(text for text in operands if not _is_number(text)))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
