@@ -451,3 +451,28 @@ def test_a_further_key_keeps_steps_of_one_place_apart():
     graph = _run(Elman(), 5)
     assert len(graph.fold(by=lambda step: step.index).components) == len(graph)
     assert graph.fold(by=lambda step: step.module).unfold() == graph.fold().unfold()
+
+
+def _layer_after_layer(x):
+    rows = x
+    for U, R in ((_parameter(0, 3, 3), W), (_parameter(1, 3, 3), _parameter(2, 3, 3))):
+        h, states = np.zeros(3), []
+        for t in range(len(x)):
+            h = np.tanh(rows[t] @ U.T + h @ R.T)
+            states.append(h)
+        rows = tg.stack(states)
+    return rows
+
+
+def _leaky_from_numpy(x):
+    h = np.zeros(3)
+    for x_t in x:
+        h = 0.75 * h + 0.25 * np.tanh(h @ W.T + x_t)
+    return h
+
+
+@pytest.mark.parametrize("program", [_layer_after_layer, _leaky_from_numpy])
+def test_a_loop_that_is_written_once_and_run_over_other_arrays_folds(program):
+    short, long = (tg.record(program, np.random.default_rng(0).normal(size=(T, 3))).fold() for T in (6, 9))
+    assert short.unfold(9) == long.unfold()
+    assert short.lengths == [6] * (2 if program is _layer_after_layer else 1)

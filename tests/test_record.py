@@ -443,3 +443,20 @@ def test_a_graph_prints_as_a_table_of_what_ran():
     assert "x#0 @ W#1" in lines[3]
     assert "h     tanh(#2)   1×3" in lines[4]
     assert f"test_record.py:{function.__code__.co_firstlineno + 1}" in lines[4]
+
+
+def test_a_gradient_taken_inside_a_recorded_run_is_part_of_the_record():
+    w = Parameter(np.array([1.0, 2.0]))
+
+    def step(x):
+        L = ((w * x) ** 2).sum()
+        (g,) = tg.vjp(lambda w: ((w * x) ** 2).sum(), w)[1](1.0)
+        L.backward()
+        return g + w.grad
+
+    graph = tg.record(step, np.array([3.0, 5.0]))
+    w.grad = None
+    assert np.array_equal(graph.returned.data, [36.0, 200.0])
+    w.grad = None
+    assert np.array_equal(graph.replay(np.array([1.0, 1.0])).data, [4.0, 8.0])
+    assert all(step.forward is None for step in graph.steps)

@@ -102,7 +102,15 @@ def _divided_by_what_enters(group: Group, entry: dict[int, int]) -> list[Group]:
     for alike in _divided(group, lambda step: len(step.inputs)):
         slots = [s for s in range(len(alike[0].inputs)) if all(step.inputs[s].operation is None for step in alike)]
         parts += _divided(alike, lambda step: tuple(entry[id(step.inputs[s])] for s in slots))  # noqa: B023
-    return [p for part in parts for p in ([part] if offset(part) is not None else _divided(part, _attributes))]
+    return [p for part in parts for p in _divided_by_attributes(part)]
+
+
+def _divided_by_attributes(group: Group) -> list[Group]:
+    """But the elements of an array that are read one after another belong together."""
+    by_array = _divided(group, lambda step: id(step.inputs[0]) if step.inputs else None)
+    if all(offset(part) is not None for part in by_array):
+        return by_array
+    return _divided(group, lambda step: repr(step.attributes))
 
 
 def _divided_while_possible(groups: list[Group]) -> list[Group]:
@@ -129,6 +137,8 @@ def _divided_by_neighbours(
     """
     if group[0].kind == "constant" and len(group) > 1:
         return _divided(group, lambda step: frozenset(users[id(step)]))
+    if len(group) > 1 and all(len(step.inputs) > 1 and _takes_all(step, groups, group_of) for step in group):
+        return _divided(group, lambda step: group_of[id(step.inputs[0])])
     for slot in range(len(group[0].inputs)):
         parts = _divided(group, lambda step: group_of[id(step.inputs[slot])])  # noqa: B023
         sources = [groups[group_of[id(part[0].inputs[slot])]] for part in parts]
@@ -140,6 +150,12 @@ def _divided_by_neighbours(
     return [group]
 
 
+def _takes_all(step: Step, groups: list[Group], group_of: dict[int, int]) -> bool:
+    """Whether its inputs are all visits of one other group, as of a stack."""
+    source = groups[group_of[id(step.inputs[0])]]
+    return len(source) == len(step.inputs) and all(a is b for a, b in zip(source, step.inputs, strict=True))
+
+
 def _number(groups: Iterable[Group]) -> dict[int, int]:
     return {id(step): i for i, group in enumerate(groups) for step in group}
 
@@ -149,7 +165,3 @@ def _divided(group: Group, key: Callable[[Step], Hashable]) -> list[Group]:
     for step in group:
         parts[key(step)].append(step)
     return list(parts.values())
-
-
-def _attributes(step: Step) -> str:
-    return repr(step.attributes)

@@ -29,6 +29,7 @@ from .sites import here
 from .tensor import Node, Tensor
 
 Rule = Callable[..., Any]
+_NO_ATTRIBUTES: dict[str, Any] = {}
 OPERATIONS: dict[str, Operation] = {}
 """Every operation of the engine by name, in the order of definition."""
 
@@ -111,7 +112,8 @@ class Operation:
             for i in self.forgets or range(len(values) if self.forgets is None else 0):
                 if nodes[i] is not None:
                     values[i] = nodes[i]
-            node = Node(self, attributes, nodes, values, array if self.keeps_result else None, array)
+            # One empty dict serves all nodes without attributes: less memory to ask for.
+            node = Node(self, attributes or _NO_ATTRIBUTES, nodes, values, array if self.keeps_result else None, array)
         out = Tensor.result(array, node)
         if mode.anomaly:
             self._watch(out, values)

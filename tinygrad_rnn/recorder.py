@@ -89,7 +89,7 @@ class Recorder:
         self.function = function
         self._of_array: dict[int, Step] = {}  # by id: a step keeps its array alive
         self._of_memory: dict[Any, Step] = {}
-        self._of_node: dict[Node | None, Step] = {}
+        self._of_node: dict[Node, Step] = {}
         self._visits: defaultdict[Any, int] = defaultdict(int)
         self._calls: dict[FrameType, _Call] = {}
         self._sites: dict[Any, Site] = {}
@@ -117,21 +117,24 @@ class Recorder:
         self, kind: str, value: Any, operation: Operation, inputs: Sequence[Any], attributes: dict[str, Any]
     ) -> Step:
         frame = None if self._rule else _outside_engine(sys._getframe(2))
-        sources = tuple([self._source(x, frame) for x in inputs])
-        step = Step(len(self.steps), kind, value, operation, sources, attributes)
+        sources = []
+        for x in inputs:
+            node, array = (x.node, x.data) if isinstance(x, Tensor) else (None, x)
+            source = self._of_array.get(id(array)) if node is None else self._of_node.get(node)
+            sources.append(source or self._outsider(x, frame))
+        step = Step(len(self.steps), kind, value, operation, tuple(sources), attributes)
         if self._rule is not None:
-            step.forward, step.slot, step.giver = self._rule
-            step.module, step.site = step.forward.module, step.forward.site
-            step.part = self._rule_steps
-            step.visit = step.forward.visit
+            forward, step.slot, step.giver = self._rule
+            step.forward, step.part = forward, self._rule_steps
+            step.module, step.site, step.visit = forward.module, forward.site, forward.visit
             self._rule_steps += 1
-        else:
-            if frame is not None:
-                call = self._calls.get(frame) or self._call(frame)
-                step.module, step.site = call.path, self._site(call.caller, frame)
-            key = step.module, step.site, operation.name
-            step.visit = self._visits[key]
-            self._visits[key] += 1
+            return step
+        if frame is not None:
+            call = self._calls.get(frame) or self._call(frame)
+            step.module, step.site = call.path, self._site(call.caller, frame)
+        place = step.module, step.site, operation.name
+        step.visit = self._visits[place]
+        self._visits[place] += 1
         return step
 
     def begin_rule(self, node: Node, slot: int) -> None:
@@ -180,25 +183,16 @@ class Recorder:
             self.steps.append(self._failed)
         self._calls.clear()
 
-    def _source(self, x: Any, frame: FrameType | None) -> Step:
-        """The step that gave an operation's input. Two leaves are two parameters, even with one array."""
-        if not isinstance(x, Tensor):
-            return self._of_array.get(id(x)) or self._outsider(x, frame)
-        step = self._of_node.get(x.node)
-        if step is None:
-            step = self._of_array.get(id(x.data))
-            if step is None or (x.node is not None and step.kind == "parameter"):
-                return self._outsider(x, frame)
-            if x.node is not None:  # detached, and a leaf again
-                self._of_node[x.node] = step
-        return step
-
     def _outsider(self, x: Any, frame: FrameType | None) -> Step:
         """A step for a value from outside the run, where it is first used. A view of all of an array is that array."""
         if not isinstance(x, (Tensor, np.ndarray)):  # a Python number stays one: NumPy's promotion depends on it
             return self.enter(x if isinstance(x, (bool, int, float)) else np.asarray(x), "constant")
-        if isinstance(x, Tensor) and x.requires_grad:
-            return self._named(self.enter(x, "parameter"), x, frame)
+        if isinstance(x, Tensor) and x.node is not None:
+            known = self._of_array.get(id(x.data))
+            if known is None or known.kind == "parameter":  # two parameters may share an array
+                return self._named(self.enter(x, "parameter"), x, frame)
+            self._of_node[x.node] = known  # a value of this run, detached and made a leaf again
+            return known
         known = self._of_memory.get(_memory(x.data if isinstance(x, Tensor) else x))
         return known or self._named(self.enter(x, "constant"), x, frame)
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .errors import AnomalyError, GradientError, ShapeError, complaint
-from .mode import current_mode, mode
+from .mode import Listener, current_mode, mode
 from .operation import fingerprints, not_finite
 from .operations import transpose
 from .outer_sum import OuterSum, as_array
@@ -30,13 +30,14 @@ from .tensor import Node, Tensor
 def backward(output: Tensor, gradient: Any = None, create_graph: bool = False) -> None:
     """Add the gradient of `output` to `.grad` of its leaves, and of results that retain theirs."""
     start = seed(output, gradient)
+    on_tensors = create_graph or is_recorded()
     with _running(create_graph) as watch:
-        for node, g in flow(output, start, None, create_graph, watch=watch):
+        for node, g in flow(output, start, None, on_tensors, watch=watch):
             tensor = node.tensor() if node.tensor is not None else None
             if tensor is not None:
                 if tensor.grad is not None:
-                    g = tensor.grad + g if create_graph else tensor.grad.data + g
-                tensor.grad = Tensor.result(g.data, g.node) if create_graph else _fresh(g)
+                    g = tensor.grad + g if on_tensors else tensor.grad.data + g
+                tensor.grad = Tensor.result(g.data, g.node) if on_tensors else _fresh(g)
 
 
 def gradients(
@@ -47,13 +48,19 @@ def gradients(
     partial: hold the others fixed, should one have been computed from another.
     """
     start = seed(output, gradient)
-    wanted = {id(node): i for i, node in enumerate(nodes)}
+    wanted = {node: i for i, node in enumerate(nodes)}
     found: list[Any] = [None] * len(nodes)
+    on_tensors = create_graph or is_recorded()
     with _running(create_graph) as watch:
-        for node, g in flow(output, start, wanted, create_graph, partial, watch):
-            if id(node) in wanted:
-                found[wanted[id(node)]] = Tensor.result(g.data, g.node) if create_graph else _fresh(g)
-    return [found[wanted[id(node)]] for node in nodes]
+        for node, g in flow(output, start, wanted, on_tensors, partial, watch):
+            if node in wanted:
+                found[wanted[node]] = Tensor.result(g.data, g.node) if on_tensors else _fresh(g)
+    return [found[wanted[node]] for node in nodes]
+
+
+def is_recorded() -> bool:
+    """Whether a recorder listens: then the rules run on tensors, so that it hears of what they compute."""
+    return current_mode().recorder is not None
 
 
 def seed(output: Tensor, gradient: Any) -> Any:
@@ -98,27 +105,28 @@ def _running(create_graph: bool) -> Iterator[bool]:
 def flow(
     output: Tensor,
     start: Any,
-    wanted: Collection[int] | None,
+    wanted: Collection[Node] | None,
     on_tensors: bool,
     partial: bool = False,
     watch: bool = False,
+    recorder: Listener | None = None,
 ) -> Iterator[tuple[Node, Any]]:
     """Yield each node with its complete gradient, latest first.
 
-    wanted      ids of the nodes to reach; paths that lead to none of them are left out. None: all leaves
+    wanted      the nodes to reach; paths that lead to none of them are left out. None: all leaves
     on_tensors  run the rules on tensors, so that the gradients can be differentiated or recorded themselves
     watch       raise AnomalyError at the first gradient that is NaN or infinite
+    recorder    is told for which derivative rule each operation runs
     """
     assert output.node is not None
     ends = wanted if partial and wanted else ()
     nodes, reached = ancestors(output.node, ends)
     if wanted is not None:
         reached = _leading_to(wanted, nodes)
-    recorder = current_mode().recorder
-    total: dict[int, Any] = {id(output.node): _as(start, on_tensors)}
-    owned: set[int] = set()  # gradients that alias nothing else, so that more may be added in place
+    total: dict[Node, Any] = {output.node: _as(start, on_tensors)}
+    owned: set[Node] = set()  # gradients that alias nothing else, so that more may be added in place
     for y in nodes:
-        g = total.pop(id(y), None)
+        g = total.pop(y, None)
         if g is None:
             continue
         operation = y.operation
@@ -129,7 +137,7 @@ def flow(
         if y.hooks:
             g = _hooked(y, g, on_tensors)
         yield y, g
-        if operation is None or id(y) in ends:
+        if operation is None or y in ends:
             continue
         if watch:
             _check_unchanged(y)
@@ -142,8 +150,7 @@ def flow(
             result, values = y.result, y.values
         rules = operation.derivative or _joint_rules(y, g, result, values, reached)
         for slot, x in enumerate(y.inputs):
-            key = id(x)
-            if key not in reached:
+            if x not in reached:
                 continue
             rule = rules[slot]
             if rule is None:  # the result is constant in that input
@@ -157,63 +164,63 @@ def flow(
                 d = as_array(d).astype(x.dtype)
             if watch:
                 _check_finite(d, y)
-            old = total.get(key)
+            old = total.get(x)
             if old is None:
-                total[key] = d
-            elif key in owned:
+                total[x] = d
+            elif x in owned:
                 old += as_array(d)
             elif type(old) is type(d) is OuterSum:
                 old.add(d)
             else:
                 if recorder is not None:
                     recorder.begin_sum(x, y, slot)
-                total[key] = old = as_array(old) + as_array(d)
+                total[x] = old = as_array(old) + as_array(d)
                 if type(old) is np.ndarray:  # neither a tensor nor NumPy's scalar of a 0-d sum
-                    owned.add(key)
+                    owned.add(x)
 
 
-def _accumulate(y: Node, g: Any, total: dict[int, Any], owned: set[int]) -> None:
+def _accumulate(y: Node, g: Any, total: dict[Node, Any], owned: set[Node]) -> None:
     """Add to the gradient of y's first input in place: what reads a part need not write zeros for the rest."""
     x = y.inputs[0]
     if x is None:
         return
-    old = total.get(id(x))
-    if id(x) not in owned:
-        total[id(x)] = old = np.zeros(x.shape, x.dtype) if old is None else np.array(as_array(old))
-        owned.add(id(x))
+    old = total.get(x)
+    if x not in owned:
+        total[x] = old = np.zeros(x.shape, x.dtype) if old is None else np.array(as_array(old))
+        owned.add(x)
     assert y.operation is not None and y.operation.accumulate is not None
     y.operation.accumulate(old, g, *y.values, **y.attributes)
 
 
-def _joint_rules(y: Node, g: Any, made: Any, values: Any, reached: set[int]) -> Sequence[Any]:
+def _joint_rules(y: Node, g: Any, made: Any, values: Any, reached: set[Node]) -> Sequence[Any]:
     """Run a rule that gives one gradient after another; hand each out as if it had a rule of its own."""
     assert y.operation is not None and y.operation.joint is not None
-    found = iter(y.operation.joint(g, made, values, [id(x) in reached for x in y.inputs], **y.attributes))
+    found = iter(y.operation.joint(g, made, values, [x in reached for x in y.inputs], **y.attributes))
     return [lambda *_, **__: next(found)] * len(y.inputs)
 
 
-def ancestors(output: Node, ends: Collection[int] = ()) -> tuple[list[Node], set[int]]:
-    """All nodes that `output` was computed from, itself included, latest first; and their ids.
+def ancestors(output: Node, ends: Collection[Node] = ()) -> tuple[list[Node], set[Node]]:
+    """All nodes that `output` was computed from, itself included, latest first; and as a set.
 
-    What lies behind a node whose id is in `ends` is not looked at.
+    What lies behind a node in `ends` is not looked at.
     """
     found = [output]
-    seen = {id(output), id(None)}
+    seen: set[Any] = {output, None}
     for node in found:  # grows while it is walked
         for x in node.inputs:
-            if id(x) not in seen and id(node) not in ends:
-                seen.add(id(x))
+            if x not in seen and node not in ends:
+                seen.add(x)
                 found.append(x)
     found.sort(key=attrgetter("order"), reverse=True)
-    seen.remove(id(None))
+    seen.remove(None)
     return found, seen
 
 
-def _leading_to(wanted: Collection[int], nodes: Sequence[Node]) -> set[int]:
+def _leading_to(wanted: Collection[Node], nodes: Sequence[Node]) -> set[Node]:
     reached = set(wanted)
     for node in reversed(nodes):
-        if any(id(x) in reached for x in node.inputs):
-            reached.add(id(node))
+        if any(x in reached for x in node.inputs):
+            reached.add(node)
     return reached
 
 

@@ -209,15 +209,15 @@ def _tensors(returned: Any) -> list[Tensor]:
 def _sources(results: Sequence[Tensor], start: int) -> list[Node]:
     """What the results depend on that was there before number `start`: arguments and captured parameters."""
     pending = list(dict.fromkeys(r.node for r in results if r.node is not None))
-    seen = {id(None)} | {id(node) for node in pending}
+    seen: set[Any] = {None, *pending}
     found = []
     for node in pending:
         if node.order < start or node.operation is None:
             found.append(node)
             continue
         for x in node.inputs:
-            if id(x) not in seen:
-                seen.add(id(x))
+            if x not in seen:
+                seen.add(x)
                 pending.append(x)
     return found
 

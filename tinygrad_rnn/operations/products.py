@@ -28,7 +28,8 @@ def _left_rule(g, _y, _a, b):
         g = np.expand_dims(g, -2)
     if b.ndim == 1:
         return np.expand_dims(g, -1) * b
-    gradient = matmul(g, _mT(b))
+    product = _matmul if type(g) is np.ndarray else matmul
+    gradient = product(g, _mT(b))
     return np.squeeze(gradient, -2) if _a.ndim == 1 else gradient
 
 
