@@ -65,7 +65,7 @@ class Examples:
 
     def _examine(self, c: Component, inputs: list[Component]) -> None:
         """Join the axes of an operation's result with those of its inputs."""
-        if c.operation is None:
+        if c.operation is None or c.kind == "failed":
             return
         name, attributes = c.operation.name, c.visits[0].attributes
         match name:

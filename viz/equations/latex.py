@@ -20,7 +20,7 @@ _ESCAPES = {c: "\\" + c for c in "_%#&${} "} | {
 
 
 class Latex(Notation):
-    minus, times = "-", r" \odot "
+    minus, times, beside = "-", r" \odot ", r" \, "
 
     def symbol(self, s: Symbol) -> str:
         v = s.variable
@@ -53,6 +53,8 @@ class Latex(Notation):
         return (f"{{{base}}}" if "^" in base else base) + f"^{{{exponent}}}"
 
     def transposed(self, base: str) -> str:
+        if base.endswith(")}"):  # h^{(t)}, to which it is added
+            return base[:-1] + r"\top}"
         return self.raised(base, r"\top")
 
     def function(self, name: str, arguments: Sequence[str]) -> str:
@@ -102,5 +104,7 @@ def _name(text: str) -> str:
     """A name in italics, of any characters."""
     if text == "ŷ":
         return r"\hat{y}"
-    text = "".join(_ESCAPES.get(c, c) for c in visible(text))
-    return text if len(text) == 1 else rf"\mathit{{{text}}}"
+    text = visible(text)
+    if text.isalnum():
+        return text if len(text) == 1 else rf"\textit{{{text}}}"
+    return rf"\mathit{{{''.join(_ESCAPES.get(c, c) for c in text)}}}"

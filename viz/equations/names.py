@@ -26,7 +26,7 @@ class Names:
     """
 
     def __init__(self, circuit: Circuit, outputs: Iterable[Component]):
-        self._forward = [c for c in circuit.components if c.visits[0].forward is None]
+        self._forward = [c for c in circuit.components if c.visits[0].forward is None and c.kind != "failed"]
         self.invariant = _invariant(self._forward)
         self.totals = _totals(self._forward)
         self.variable: dict[int, Variable] = {}

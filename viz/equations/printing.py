@@ -27,7 +27,8 @@ class Notation(ABC):
     """
 
     minus: str
-    times: str
+    times: str  # element by element
+    beside: str  # in a product of matrices
 
     def __init__(self, lengths: Sequence[int], letters: Mapping[int, str], timed: bool):
         self.lengths, self.letters, self.timed = lengths, letters, timed
@@ -107,7 +108,7 @@ class Notation(ABC):
                 binding = BIG_SUM
             else:
                 texts.append(self.text(part, ATOM if isinstance(part, of.Product) else PRODUCT))
-        return " ".join(texts), binding if len(texts) > 1 or len(parts) == 1 else ATOM
+        return self.beside.join(texts), binding if len(texts) > 1 or len(parts) == 1 else ATOM
 
     def _base(self, term: Term) -> str:
         """What is to be raised or transposed: in parentheses if something is raised there already."""

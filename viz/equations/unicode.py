@@ -13,7 +13,7 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class Unicode(Notation):
-    minus, times = "−", " ⊙ "
+    minus, times, beside = "−", " ⊙ ", " "
 
     def symbol(self, s: Symbol) -> str:
         v = s.variable
