@@ -88,6 +88,7 @@ class Wire:
     source   the component that gives them
     delay    how many steps ago; less than 0: that many steps ahead, in a loop that runs backward
     initial  what is there instead where the source has no such step, at one end of the loop: counted from that end
+    final    the same at the end of the loop, if it is so at its beginning as well
     reach    "step": the source at the same time, less the delay; "once": it happened once and serves all visits;
              "first" or "last": one visit of another loop; "all": every visit of another loop, each an input
     others   further sources that now and then take the first one's place, over wires of their own: a switch
@@ -100,6 +101,7 @@ class Wire:
     reach: str = "step"
     others: tuple[Wire, ...] = ()
     choices: tuple[int, ...] = ()
+    final: tuple[Wire, ...] = ()
 
 
 Place = tuple[int, int]
@@ -126,19 +128,30 @@ class Circuit:
     def unfold(self, T: int | Sequence[int] | None = None) -> dict[Place, tuple[Place, ...]]:
         """The graph of a run of T steps: for each step its inputs.
 
-        T: the length of every loop, or one for each loop; None: the recorded ones. Raises FoldError where a switch's
-        choices would have to be known at other lengths than the recorded.
+        T: the length of every loop, or one for each loop; None: the recorded ones. Raises FoldError for another than
+        the recorded if a switch's choices, or when something happens, are not known there.
         """
         lengths = self.lengths if T is None else [T] * len(self.lengths) if isinstance(T, int) else list(T)
         if lengths != self.lengths:
             for source in (wire.source for c in self.components for wire in c.wires if wire.others):
                 raise FoldError(f"{source!r}: which way a switch stands is known for the recorded length only")
+        graph = self._unfolded(lengths)
+        if lengths != self.lengths:
+            for number in self._unread(graph) - self._unread(self._unfolded(self.lengths)):
+                raise FoldError(f"{self.components[number]!r}: when it happens is known for the recorded length only")
+        return graph
+
+    def _unfolded(self, lengths: Sequence[int]) -> dict[Place, tuple[Place, ...]]:
         times = {id(c): c.times(1 if c.loop is None else lengths[c.loop]) for c in self.components}
         return {
             (i, t): tuple(place for wire in c.wires for place in self._places(chosen(c, wire, t, times), t, times))
             for i, c in enumerate(self.components)
             for t in times[id(c)]
         }
+
+    def _unread(self, graph: dict[Place, tuple[Place, ...]]) -> set[int]:
+        """The components that have a step in a graph which none reads."""
+        return {number for number, _ in graph.keys() - {place for inputs in graph.values() for place in inputs}}
 
     def _places(self, wire: Wire, t: int, times: Mapping[int, range]) -> list[Place]:
         number = self._number[id(wire.source)]
@@ -153,14 +166,20 @@ class Circuit:
 def chosen(component: Component, wire: Wire, t: int, times: Mapping[int, range]) -> Wire:
     """The wire that serves in place of `wire` at time t: where a switch leads, an initial value where one is needed.
 
-    times  by the id of a component: when it happens
+    times  by the id of a component: when it happens. Raises FoldError if that is not when it happened in the run, and
+           what is read at this time is not known.
     """
+    own, there = times[id(component)], times[id(wire.source)]
     if wire.others:
-        wire = (wire, *wire.others)[wire.choices[t - times[id(component)].start]]
-    if wire.reach != "step":
+        wire = (wire, *wire.others)[wire.choices[t - own.start]]
+        there = times[id(wire.source)]
+    if wire.reach != "step" or t - wire.delay in there:
         return wire
-    there = times[id(wire.source)]
-    if t - wire.delay in there:
-        return wire
-    own = times[id(component)]
-    return wire.initial[t - own.start if t - wire.delay < there.start else own.stop - 1 - t]
+    begun = t - wire.delay >= there.start
+    values = wire.final or wire.initial if begun else wire.initial
+    number = own.stop - 1 - t if begun else t - own.start
+    if number < len(values):
+        value = values[number]
+        if value.reach != "step" or t - value.delay in times[id(value.source)]:
+            return value
+    raise FoldError(f"{component!r}: what it reads at step {t + 1} is known for the recorded length only")

@@ -26,7 +26,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from .circuit import Circuit, Component, FoldError, Wire, chosen
-from .grouping import Group, grouped, index_read, is_one_constant, offset
+from .grouping import Group, grouped, index_read, is_number, is_one_constant, is_turned_round, offset
 from .naming import Site
 from .recorder import Step
 
@@ -39,8 +39,10 @@ def fold(steps: Iterable[Step], outputs: Iterable[Step], by: Callable[[Step], Ha
     steps = list(steps)
     folding = _Folding()
     try:
-        folding.fold_forward(grouped([step for step in steps if step.forward is None], by))
-        folding.fold_backward([step for step in steps if step.forward is not None])
+        backward = [step for step in steps if step.forward is not None]
+        numbers = {id(x) for step in backward for x in step.inputs if is_number(x)}
+        folding.fold_forward(grouped([s for s in steps if s.forward is None and id(s) not in numbers], by))
+        folding.fold_backward(backward)
         circuit = folding.circuit()
         folding.certify(circuit)
     except FoldError as error:
@@ -72,6 +74,7 @@ class _Folding:
         self.lengths: list[int] = []
         self._of: dict[int, Component] = {}
         self._time: dict[int, int] = {}
+        self._numbers: dict[str, Component] = {}
 
     def of(self, step: Step) -> Component:
         return self._of[id(step)]
@@ -165,14 +168,15 @@ class _Folding:
                 steps = ", ".join(str(t + 1) for t in times)
                 raise FoldError(f"{component!r} happens only at steps {steps} of {len(clock)}   {_place(component)}")
         reads = [self.time(x) for x in component.visits[0].inputs if self.of(x).loop == component.loop]
-        return min(max(starts or reads or [0]), len(clocks[0]) - len(component.visits))
+        return max(0, min(max(starts or reads or [0]), len(clocks[0]) - len(component.visits)))
 
     def _find_directions(self) -> None:
         """Turn round the components whose loop runs backward: by the data it reads, whose index falls."""
         backward: dict[int, bool] = {}
         for c in self.components:
             if offset(c.visits) is not None:
-                backward[id(c)] = index_read(c.visits[0]) > index_read(c.visits[1])
+                falls = index_read(c.visits[0]) > index_read(c.visits[1])
+                backward[id(c)] = falls != is_turned_round(c.visits[0].inputs[0])
         links = [link for c in self.components if len(c.visits) > 1 for link in self._links(c)]
         changed = True
         while changed:
@@ -194,10 +198,12 @@ class _Folding:
     def _links(self, component: Component) -> list[tuple[Component, Component, bool]]:
         """The components that are read one visit after another, and whether against the order of this one's."""
         found = []
-        for first, second in zip(*(step.inputs for step in component.visits[-2:]), strict=True):
-            source = self.of(first)
-            if self.of(second) is source and source is not component and first is not second:
-                found.append((component, source, self.time(second) < self.time(first)))
+        for producers in zip(*(step.inputs for step in component.visits), strict=True):
+            for first, second in pairwise(producers):
+                source = self.of(first)
+                if self.of(second) is source and source is not component and self.time(first) != self.time(second):
+                    found.append((component, source, self.time(second) < self.time(first)))
+                    break
         return found
 
     # -- the backward pass ---------------------------------------------------------------------------------
@@ -214,7 +220,24 @@ class _Folding:
         for component in found:
             self._enter(component)
         for component in found:
+            for producers in zip(*(step.inputs for step in component.visits), strict=True):
+                if all(map(is_number, producers)):
+                    self._enter_numbers(component, list(producers))
+        for component in found:
             component.wires = self._wires(component)
+
+    def _enter_numbers(self, user: Component, numbers: Group) -> None:
+        """The constants of a rule: each is a step of its own wherever it is used."""
+        if is_one_constant(numbers):
+            number = self._numbers.setdefault(repr(numbers[0].value), Component("constant", numbers[:1]))
+        else:
+            number = Component("constant", numbers, [], user.loop, user.span, user.first)
+        if number.visits[0] is numbers[0]:
+            self.components.append(number)
+        self._enter(number)
+        if not number.repeats:
+            self._of |= {id(step): number for step in numbers}
+            self._time |= {id(step): 0 for step in numbers}
 
     def _rule(self, step: Step) -> tuple:
         """Of a step of a derivative rule: the component and wire that it belongs to, the loop and the time."""
@@ -227,7 +250,8 @@ class _Folding:
         user, number, loop, t = self._reading(giver, slot)
         value = self.of(step.forward)
         wire = user.wires[number]
-        times = {id(c): range(c.first, c.first + len(c.visits)) for c in (user, wire.source)}
+        near = (user, wire.source, *(initial.source for initial in wire.initial + wire.final))
+        times = {id(c): range(c.first, c.first + len(c.visits)) for c in near}
         used = wire if wire.others else chosen(user, wire, self.time(giver), times)
         if used.reach in ("step", "all") and value.repeats:
             return value, user, number, "each", value.loop, self.time(step.forward)
@@ -311,9 +335,10 @@ class _Folding:
     def _initial(self, component: Component, step: Step, t: int) -> Wire:
         """What is there at time t in place of a step that is not."""
         source = self.of(step)
-        if source.repeats and source.loop == component.loop:
-            return Wire(source, t - self.time(step))
-        return self._end(component, step)
+        delay = t - self.time(step)
+        if not source.repeats or source.loop != component.loop or 2 * abs(delay) >= self.lengths[source.loop or 0] > 2:
+            return self._end(component, step)
+        return Wire(source, delay)
 
     def _delay(self, component: Component, source: Component, producers: list[Step]) -> int | None:
         """How many steps ago the source's values are from, wherever it is the one that is read; None if that varies."""
@@ -329,14 +354,17 @@ class _Folding:
         visits = list(enumerate(producers, component.first))
         if any((self.of(step) is source) != (t in there) for t, step in visits):
             return None
-        absent = [(t, step) for t, step in visits if t not in there]
-        if absent and absent[0] != visits[0]:
-            absent.reverse()  # counted from the other end
-            if absent[0] != visits[-1]:
-                return None
-        if absent and len({t < there.start for t, _ in absent}) > 1:
+        before, after = (
+            tuple(self._initial(component, step, t) for t, step in absent)
+            for absent in (
+                [visit for visit in visits if visit[0] < there.start],
+                [visit for visit in reversed(visits) if visit[0] >= there.stop],
+            )
+        )
+        elsewhere = [wire for wire in before + after if wire.reach == "step"]
+        if len(elsewhere) > 1 and 2 * len(elsewhere) > len(visits):
             return None
-        return Wire(source, delay, tuple(self._initial(component, step, t) for t, step in absent))
+        return Wire(source, delay, before or after, final=after if before else ())
 
     def _switch(self, component: Component, sources: list[Component], producers: list[Step]) -> Wire:
         """Now one source, now another; where there is neither, an initial value of the one with the longest delay."""
@@ -363,11 +391,11 @@ class _Folding:
 
 
 def _span(first: int, n: int, T: int) -> slice:
-    """n steps of T from `first` on, said so that it holds for another T: a single one is a step after the start or
-    before the end, more are all but some at either end."""
+    """n steps of T from `first` on, said so that it holds for another T: few are counted from the nearer end, many are
+    all but some at either end."""
     after = T - first - n
-    if n == 1 < T - 1:
-        return slice(first, first + 1) if first <= after else slice(-1 - after, -after or None)
+    if 2 * n < T:
+        return slice(first, first + n) if first <= after else slice(-n - after, -after or None)
     return slice(first, -after or None)
 
 

@@ -6,8 +6,9 @@ unless it does several things in a step of time: it may go through a list of lay
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,14 @@ def index_read(step: Step) -> int:
     return next(part for part in reversed(step.attributes["index"]) if isinstance(part, int))
 
 
+def is_turned_round(step: Step) -> bool:
+    """Whether it is x[::-1], whose first element is the last of x."""
+    if step.operation is None or step.operation.name != "getitem":
+        return False
+    first = step.attributes["index"][0]
+    return isinstance(first, slice) and (first.start, first.stop, first.step) == (None, None, -1)
+
+
 # -- constants ---------------------------------------------------------------------------------------------
 
 
@@ -70,13 +79,16 @@ def _grouped_constants(constants: Group, place: dict[int, int], steps: Sequence[
                 users[id(x)].append((place[id(step)], slot))
     groups: dict[Any, Group] = defaultdict(list)
     for group in _divided(constants, lambda step: (step.name, frozenset(users[id(step)]))):
-        values = Counter(map(_value, group))
-        often = set(values.values())
         in_turn = all(users[id(step)] and len(set(users[id(step)])) == len(users[id(step)]) for step in group)
-        is_sequence = in_turn and len(values) > 1 and (len(often) > 1 or often == {1})
+        is_sequence = in_turn and not is_one_constant(group)
         for step in group:
             groups[id(group) if is_sequence else (step.name, _value(step))].append(step)
     return list(groups.values())
+
+
+def is_number(step: Step) -> bool:
+    """Whether it is a constant that is a plain number of the code."""
+    return step.kind == "constant" and isinstance(step.value, (bool, int, float))
 
 
 def is_one_constant(group: Group) -> bool:
@@ -85,7 +97,7 @@ def is_one_constant(group: Group) -> bool:
 
 
 def _value(step: Step) -> Hashable:
-    if isinstance(step.value, (bool, int, float)):
+    if is_number(step):
         return type(step.value), repr(step.value)
     array = np.asarray(step.value)
     return array.dtype, array.shape, array.tobytes()
@@ -107,10 +119,16 @@ def _divided_by_what_enters(group: Group, entry: dict[int, int]) -> list[Group]:
 
 def _divided_by_attributes(group: Group) -> list[Group]:
     """But the elements of an array that are read one after another belong together."""
-    by_array = _divided(group, lambda step: id(step.inputs[0]) if step.inputs else None)
+    by_array = [run for part in _divided(group, lambda step: tuple(map(id, step.inputs))) for run in _runs(part)]
     if all(offset(part) is not None for part in by_array):
         return by_array
     return _divided(group, lambda step: repr(step.attributes))
+
+
+def _runs(group: Group) -> list[Group]:
+    """The visits of each time that an array is gone through."""
+    starts = [i for i, step in enumerate(group) if step.attributes == group[0].attributes]
+    return [group[start:stop] for start, stop in pairwise([*starts, len(group)])]
 
 
 def _divided_while_possible(groups: list[Group]) -> list[Group]:
