@@ -29,6 +29,7 @@ from .circuit import Circuit, Component, FoldError, Wire, chosen
 from .grouping import Group, grouped, index_read, is_number, is_one_constant, is_turned_round, offset
 from .naming import Site
 from .recorder import Step
+from .sites import is_engine
 
 
 def fold(steps: Iterable[Step], outputs: Iterable[Step], by: Callable[[Step], Hashable] | None = None) -> Circuit:
@@ -59,7 +60,7 @@ def _recursion(steps: Sequence[Step]) -> FoldError | None:
         inner = set()
         around: Site | None = site
         while around is not None:
-            if around.code in inner:
+            if around.code in inner and not is_engine(around.code):
                 return FoldError(f"{around} calls itself: a tree has no time axis")
             inner.add(around.code)
             around = around.caller

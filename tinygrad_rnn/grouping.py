@@ -6,7 +6,7 @@ unless it does several things in a step of time: it may go through a list of lay
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -72,17 +72,19 @@ def is_turned_round(step: Step) -> bool:
 
 def _grouped_constants(constants: Group, place: dict[int, int], steps: Sequence[Step]) -> list[Group]:
     """Equal constants are one. Different ones that the same places use in turn are a sequence: noise, a mask."""
-    users: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    users: dict[int, Counter[tuple[int, int]]] = defaultdict(Counter)
+    arrays = set()  # which are read element by element
     for step in steps:
         for slot, x in enumerate(step.inputs):
-            if x.kind == "constant" and id(step) in place:
-                users[id(x)].append((place[id(step)], slot))
+            if x.kind == "constant" and step.operation is not None and id(step) in place:
+                users[id(x)][place[id(step)], slot] += 1
+                if step.operation.name == "getitem":
+                    arrays.add(id(x))
     groups: dict[Any, Group] = defaultdict(list)
-    for group in _divided(constants, lambda step: (step.name, frozenset(users[id(step)]))):
-        in_turn = all(users[id(step)] and len(set(users[id(step)])) == len(users[id(step)]) for step in group)
-        is_sequence = in_turn and not is_one_constant(group)
+    for group in _divided(constants, lambda step: (step.name, frozenset(users[id(step)].items()))):
+        in_turn = bool(users[id(group[0])]) and id(group[0]) not in arrays and not is_one_constant(group)
         for step in group:
-            groups[id(group) if is_sequence else (step.name, _value(step))].append(step)
+            groups[id(group) if in_turn else (step.name, _value(step))].append(step)
     return list(groups.values())
 
 

@@ -52,7 +52,8 @@ class Reading:
         self.recorded: dict[tuple[Variable, int | None], Step] = {}
         self._terms: dict[int, Term] = {}
         self._known: dict[Term, Symbol] = {}
-        self.parameters = {self.names.variable[id(c)] for c in self.circuit.components if c.kind == "parameter"}
+        named = self.names.variable
+        self.parameters = {named[id(c)] for c in self.circuit.components if c.kind == "parameter" and id(c) in named}
         self.definitions: dict[Variable, Term] = {}
         self._starting: list[tuple[int, Equation]] = []
         self._starts: dict[tuple[Variable, int], Step] = {}
