@@ -1,16 +1,9 @@
 """Fold a recorded run into its circuit: one component for each place in the code, and delays for the past.
 
-Steps of the run that came from the same place are the visits of one component, and the number of the visit is
-its time. Each input of a component is then read off the steps that it came from:
+Steps of the run that came from the same place are the visits of one component (grouping.py), and the number of the
+visit is its time. Each input of a component is then read off the steps that it came from (wiring.py).
 
-    the same time of another component          a wire
-    d steps earlier, something else before      a wire with d delays and initial values
-    one value for all visits                    a parameter, a constant, a context
-    element t of an array                       a sequence
-    one end of another loop, or all of it       an edge out of that loop
-    now one component, now another              a switch
-
-The backward pass folds by the same table. A step of it has the time of the forward step whose derivative rule
+The backward pass folds in the same way. A step of it has the time of the forward step whose derivative rule
 made it. Where its recursion starts, at t = T, there is no gradient from the future to be added: the sum of
 gradients exists for t < T only, and the one gradient that there is takes its place as an initial value does.
 
@@ -20,16 +13,17 @@ Folding never guesses: the circuit is unfolded again, and FoldError is raised if
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
-from .circuit import Circuit, Component, FoldError, Wire, chosen
+from .circuit import Circuit, Component, FoldError, chosen
 from .grouping import Group, grouped, index_read, is_number, is_one_constant, is_turned_round, offset
 from .naming import Site
 from .recorder import Step
 from .sites import is_engine
+from .wiring import Timetable, place_of
 
 
 def fold(steps: Iterable[Step], outputs: Iterable[Step], by: Callable[[Step], Hashable] | None = None) -> Circuit:
@@ -67,30 +61,16 @@ def _recursion(steps: Sequence[Step]) -> FoldError | None:
     return None
 
 
-class _Folding:
-    """The components of a run and, for each step, which it is a visit of and at what time."""
+class _Folding(Timetable):
+    """The components of a run, found one after another."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.components: list[Component] = []
-        self.lengths: list[int] = []
-        self._of: dict[int, Component] = {}
-        self._time: dict[int, int] = {}
         self._numbers: dict[str, Component] = {}
-
-    def of(self, step: Step) -> Component:
-        return self._of[id(step)]
-
-    def time(self, step: Step) -> int:
-        return self._time[id(step)]
 
     def circuit(self) -> Circuit:
         return Circuit(sorted(self.components, key=lambda c: min(c.visits[0].index, c.visits[-1].index)), self.lengths)
-
-    def _enter(self, component: Component) -> None:
-        """Note of its visits what they are and when."""
-        for t, step in enumerate(component.visits, component.first):
-            self._of[id(step)] = component
-            self._time[id(step)] = t
 
     def certify(self, circuit: Circuit) -> None:
         """Unfold the circuit and compare it with the run, step by step."""
@@ -100,7 +80,7 @@ class _Folding:
         for i, component in enumerate(circuit.components):
             for t, step in enumerate(component.visits, component.first):
                 if unfolded.get((i, t)) != tuple([place[id(x)] for x in step.inputs]):
-                    raise FoldError(f"the circuit does not unfold into the run at {step!r}   {_place(component)}")
+                    raise FoldError(f"the circuit does not unfold into the run at {step!r}   {place_of(component)}")
 
     # -- the forward pass ----------------------------------------------------------------------------------
 
@@ -108,7 +88,7 @@ class _Folding:
         for group in groups:
             component = Component(group[0].kind, group[:1] if is_one_constant(group) else group)
             self.components.append(component)
-            self._enter(component)
+            self.enter(component)
             for step in group[len(component.visits) :]:  # an equal constant is the same one
                 self._of[id(step)] = component
                 self._time[id(step)] = 0
@@ -117,7 +97,7 @@ class _Folding:
         for component in self.components:
             numbers = offset(component.visits)
             component.reads = None if numbers is None else numbers - component.first
-            component.wires = self._wires(component)
+            component.wires = self.wires(component)
 
     def _find_loops(self) -> None:
         """Number the loops: components run in one loop if one reads the other visit by visit."""
@@ -156,7 +136,7 @@ class _Folding:
             if len(c.visits) < T:
                 c.first = self._first(c, clocks)
                 c.span = _span(c.first, len(c.visits), T)
-                self._enter(c)
+                self.enter(c)
 
     def _first(self, component: Component, clocks: list[list[int]]) -> int:
         """In which step of its loop it first happens; a clock is when each step of the loop was."""
@@ -167,7 +147,7 @@ class _Folding:
                 starts.add(times[0])
             elif len(set(times)) > 1:
                 steps = ", ".join(str(t + 1) for t in times)
-                raise FoldError(f"{component!r} happens only at steps {steps} of {len(clock)}   {_place(component)}")
+                raise FoldError(f"{component!r} happens only at steps {steps} of {len(clock)}   {place_of(component)}")
         reads = [self.time(x) for x in component.visits[0].inputs if self.of(x).loop == component.loop]
         return max(0, min(max(starts or reads or [0]), len(clocks[0]) - len(component.visits)))
 
@@ -194,7 +174,7 @@ class _Folding:
                 T, n = self.lengths[c.loop or 0], len(c.visits)
                 c.first = T - c.first - n
                 c.span = _span(c.first, n, T)
-                self._enter(c)
+                self.enter(c)
 
     def _links(self, component: Component) -> list[tuple[Component, Component, bool]]:
         """The components that are read one visit after another, and whether against the order of this one's."""
@@ -219,13 +199,13 @@ class _Folding:
         found = [self._backward_component(key[-1], visits) for key, visits in groups.items()]
         self.components += found
         for component in found:
-            self._enter(component)
+            self.enter(component)
         for component in found:
             for producers in zip(*(step.inputs for step in component.visits), strict=True):
                 if all(map(is_number, producers)):
                     self._enter_numbers(component, list(producers))
         for component in found:
-            component.wires = self._wires(component)
+            component.wires = self.wires(component)
 
     def _enter_numbers(self, user: Component, numbers: Group) -> None:
         """The constants of a rule: each is a step of its own wherever it is used."""
@@ -235,7 +215,7 @@ class _Folding:
             number = Component("constant", numbers, [], user.loop, user.span, user.first)
         if number.visits[0] is numbers[0]:
             self.components.append(number)
-        self._enter(number)
+        self.enter(number)
         if not number.repeats:
             self._of |= {id(step): number for step in numbers}
             self._time |= {id(step): 0 for step in numbers}
@@ -276,119 +256,13 @@ class _Folding:
         component = Component("operation", [step for _, step in visits], loop=loop, first=times[0], backward=falls)
         if times != list(range(times[0], times[0] + len(times))):
             at = ", ".join(str(t + 1) for t in times)
-            raise FoldError(f"{component!r} of the backward pass happens only at steps {at}   {_place(component)}")
+            raise FoldError(f"{component!r} of the backward pass happens only at steps {at}   {place_of(component)}")
         if loop is not None:
             component.span = _span(times[0], len(times), self.lengths[loop])
         component.reads = offset(component.visits)
         if component.reads is not None:
             component.reads -= component.first
         return component
-
-    # -- where inputs come from ----------------------------------------------------------------------------
-
-    def _wires(self, component: Component) -> list[Wire]:
-        wires: list[Wire] = []
-        slot = 0
-        while slot < len(component.visits[0].inputs):
-            every = self._whole_loop(component.visits[0].inputs[slot:])
-            if every is not None:
-                wires.append(Wire(every, reach="all"))
-                slot += len(every.visits)
-            else:
-                wires.append(self._wire(component, [step.inputs[slot] for step in component.visits]))
-                slot += 1
-        return wires
-
-    def _whole_loop(self, inputs: Sequence[Step]) -> Component | None:
-        """The loop all of whose visits these inputs begin with, in order of time."""
-        source = self.of(inputs[0])
-        n = len(source.visits)
-        if n > 1 and len(inputs) >= n and all(a is b for a, b in zip(inputs, source.visits, strict=False)):
-            return source
-        return None
-
-    def _wire(self, component: Component, producers: list[Step]) -> Wire:
-        """One input of a component, from the steps that it came from at each time."""
-        first = producers[0]
-        source = self.of(first)
-        if not (len(producers) == 1 and source.repeats and source.loop == component.loop):
-            at = self.time(first)
-            if all(step is first or (self.of(step) is source and self.time(step) == at) for step in producers):
-                return self._end(component, first)
-        reads = Counter(id(self.of(step)) for step in producers)
-        near = {id(c): c for c in map(self.of, producers) if component.repeats and c.loop == component.loop}
-        sources = sorted(near.values(), key=lambda c: -reads[id(c)])
-        for source in sources:
-            wire = self._delayed(component, source, producers)
-            if wire is not None:
-                return wire
-        return self._switch(component, sources, producers)
-
-    def _end(self, component: Component, step: Step) -> Wire:
-        """One value, of something that happened once or of one end of another loop."""
-        source = self.of(step)
-        if not source.repeats:
-            return Wire(source, reach="once")
-        if step in (source.visits[0], source.visits[-1]):
-            return Wire(source, reach="first" if step is source.visits[0] else "last")
-        raise FoldError(f"{component!r} reads only step {self.time(step) + 1} of {source!r}   {_place(component)}")
-
-    def _initial(self, component: Component, step: Step, t: int) -> Wire:
-        """What is there at time t in place of a step that is not."""
-        source = self.of(step)
-        delay = t - self.time(step)
-        if not source.repeats or source.loop != component.loop or 2 * abs(delay) >= self.lengths[source.loop or 0] > 2:
-            return self._end(component, step)
-        return Wire(source, delay)
-
-    def _delay(self, component: Component, source: Component, producers: list[Step]) -> int | None:
-        """How many steps ago the source's values are from, wherever it is the one that is read; None if that varies."""
-        delays = {t - self.time(x) for t, x in enumerate(producers, component.first) if self.of(x) is source}
-        return delays.pop() if len(delays) == 1 else None
-
-    def _delayed(self, component: Component, source: Component, producers: list[Step]) -> Wire | None:
-        """The source a fixed number of steps ago and, where there is none, initial values; None if it is not so."""
-        delay = self._delay(component, source, producers)
-        if delay is None:
-            return None
-        there = range(source.first + delay, source.first + delay + len(source.visits))
-        visits = list(enumerate(producers, component.first))
-        if any((self.of(step) is source) != (t in there) for t, step in visits):
-            return None
-        before, after = (
-            tuple(self._initial(component, step, t) for t, step in absent)
-            for absent in (
-                [visit for visit in visits if visit[0] < there.start],
-                [visit for visit in reversed(visits) if visit[0] >= there.stop],
-            )
-        )
-        elsewhere = [wire for wire in before + after if wire.reach == "step"]
-        if len(elsewhere) > 1 and 2 * len(elsewhere) > len(visits):
-            return None
-        return Wire(source, delay, before or after, final=after if before else ())
-
-    def _switch(self, component: Component, sources: list[Component], producers: list[Step]) -> Wire:
-        """Now one source, now another; where there is neither, an initial value of the one with the longest delay."""
-        if not sources:
-            raise FoldError(f"{component!r} reads {producers[0]!r}, then {producers[-1]!r}   {_place(component)}")
-        delays = []
-        for source in sources:
-            delay = self._delay(component, source, producers)
-            if delay is None:
-                raise FoldError(f"{component!r} does not read {source!r} at an even distance   {_place(component)}")
-            delays.append(delay)
-        longest = delays.index(max(delays))
-        number = {id(source): i for i, source in enumerate(sources)}
-        choices = tuple(number.get(id(self.of(step)), longest) for step in producers)
-        outside = [t for t, step in enumerate(producers) if id(self.of(step)) not in number]
-        if outside != list(range(len(outside))) or len(outside) > max(delays) or len(sources) < 2:
-            raise FoldError(f"{component!r} reads {sources[0]!r} only now and then   {_place(component)}")
-        initial = tuple(self._end(component, producers[t]) for t in outside)
-        first, *others = (
-            Wire(source, delay, initial if i == longest else ())
-            for i, (source, delay) in enumerate(zip(sources, delays, strict=True))
-        )
-        return Wire(first.source, first.delay, first.initial, others=tuple(others), choices=choices)
 
 
 def _span(first: int, n: int, T: int) -> slice:
@@ -398,8 +272,3 @@ def _span(first: int, n: int, T: int) -> slice:
     if 2 * n < T:
         return slice(first, first + n) if first <= after else slice(-n - after, -after or None)
     return slice(first, -after or None)
-
-
-def _place(component: Component) -> str:
-    step = component.visits[0]
-    return str(step.site.in_user_code()) if step.site is not None else ""

@@ -121,9 +121,12 @@ def _divided_by_what_enters(group: Group, entry: dict[int, int]) -> list[Group]:
 
 def _divided_by_attributes(group: Group) -> list[Group]:
     """But the elements of an array that are read one after another belong together."""
-    by_array = [run for part in _divided(group, lambda step: tuple(map(id, step.inputs))) for run in _runs(part)]
-    if all(offset(part) is not None for part in by_array):
-        return by_array
+    if not any(step.attributes for step in group):
+        return [group]
+    if group[0].operation is not None and group[0].operation.name == "getitem":
+        by_array = [run for part in _divided(group, lambda step: tuple(map(id, step.inputs))) for run in _runs(part)]
+        if all(offset(part) is not None for part in by_array):
+            return by_array
     return _divided(group, lambda step: repr(step.attributes))
 
 
