@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from viz.__main__ import main
+
 README = Path(__file__).parent.parent / "README.md"
 
 
@@ -21,3 +23,12 @@ def test_every_file_the_readme_names_exists():
     names = re.findall(r"`((?:zoo|viz|tinygrad_rnn|tests)/[\w/.]+\.py)`", README.read_text(encoding="utf-8"))
     assert len(names) >= 8
     assert [name for name in names if not (README.parent / name).exists()] == []
+
+
+def test_the_equations_in_the_readme_are_what_the_command_before_them_derives(capsys):
+    text = README.read_text(encoding="utf-8")
+    ((command, shown),) = re.findall(
+        r"`python -m viz (equations [^`]*)` derives them:\n\n```\n(.*?)```", text, re.DOTALL
+    )
+    assert main(command.split()) == 0
+    assert capsys.readouterr().out == shown
