@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-import tinygrad_rnn as tg
 from tinygrad_rnn.errors import GradientError
 from tinygrad_rnn.record import Graph
 from tinygrad_rnn.recorder import Step
