@@ -105,11 +105,15 @@ def test_ctrl_c_on_a_running_process_leaves_a_checkpoint_that_goes_on(capsys, fo
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("", r"required: list \| train"),
+        ("", r"required: list \| train \| claims"),
         ("trian", r"invalid choice: 'trian' .*'?list'?, '?train'?"),
         ("train", "required: MODEL"),
-        ("train lstm", r"invalid choice: 'lstm' .*pattern-1"),
-        ("train pattern-1 --task adding", r"--task: invalid choice: 'adding' .*characters"),
+        ("train elman", r"invalid choice: 'elman' .*pattern-1"),
+        ("train pattern-1 --task subtracting", r"--task: invalid choice: 'subtracting' .*characters"),
+        ("train pattern-1 --task adding", r"pattern-1 gives an output at every step, and the task wants one output"),
+        ("train recursive --task fair-bits", r"recursive reads a tree, and no task here has one"),
+        ("train lstm --task adding --text poem.txt", r"--text is for the task characters, not for adding"),
+        ("train lstm --task adding --length 1", r"Adding: T ≥ 2 and B ≥ 1 are needed, not T = 1"),
         ("train pattern-1 --steps 0", "--steps: a whole number from 1 up, not '0'"),
         ("train pattern-1 --hidden many", "--hidden: a whole number from 1 up, not 'many'"),
         ("train pattern-1 --seed -1", "--seed: a whole number from 0 up, not '-1'"),
@@ -171,7 +175,28 @@ def test_help_gives_every_option_with_its_default(capsys):
     text = " ".join(capsys.readouterr().out.split())
     options = "task text steps quick hidden length batch lr clip weight-decay seed every checkpoint fresh"
     assert all(f"--{option} " in text for option in options.split())
-    assert "hidden units (256)" in text
+    assert "hidden units (16; 256 for characters;" in text
+
+
+def test_other_tasks_are_trained_in_their_own_measure_and_compared_with_their_own_figures(capsys):
+    assert main(shlex.split("train lstm --task adding --length 4 --hidden 4 --steps 2")) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert "The adding problem" in out[0]
+    assert out[1] == "squared error per sequence: chance 0.167, floor 0.000"
+    assert any(re.fullmatch(r"step 2 of 2: training .*, validation \S+ squared error, .*", line) for line in out)
+    assert re.fullmatch(r"\d\.\d{3} squared error per sequence: .*(above|below) the (chance|floor) .*", out[-1])
+    assert Path("build/train/lstm-adding.npz").exists()
+
+
+def test_a_network_that_writes_strings_shows_some(capsys):
+    assert main(shlex.split("train generative --task reber --length 7 --steps 2 --every 2")) == 0
+    assert re.search(r"│ [BTSXPVE]{1,7}  [BTSXPVE]{1,7}  ", capsys.readouterr().out)
+
+
+def test_quick_is_the_tasks_own_number_of_steps_unless_they_are_given(capsys):
+    for options, steps in ("--quick", 500), ("--quick --steps 2", 2), ("--steps 2 --quick", 2):
+        assert main(shlex.split(f"train rnn --task fair-bits --length 2 --batch 1 --hidden 1 --fresh {options}")) == 0
+        assert f"step {steps} of {steps}: " in capsys.readouterr().out
 
 
 def test_standing_names_the_nearest_figures_on_both_sides():

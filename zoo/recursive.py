@@ -4,6 +4,12 @@
     h = tanh(b + U h_left + W h_right)         at an inner node
     o = c + Q h,   L = −log softmax(o) of the class y, at the root
 
+The composition may itself be deep, with a layer between (`DeepRecursive`):
+
+    h = tanh(d + R tanh(b + U h_left + W h_right))
+
+One layer cannot compute every function of two parts so that the next node finds the result where it finds the parts.
+
 A chain of n steps puts n compositions between its first input and its output, a balanced tree log₂ n.
 
 Goodfellow, Bengio & Courville 2016, section 10.6; Socher et al. 2011. The record of a run draws the book's figure
@@ -48,9 +54,14 @@ class Recursive(tg.Module):
 
         Raises TypeError for a tree that is not made of numbers and pairs, IndexError for a leaf that x does not have.
         """
-        o = self.c + self.compose(x, tree) @ self.Q.T
+        o = self.output(x, tree)
         L = loss(o, y)
         return L
+
+    def output(self, x: Any, tree: Tree) -> Any:
+        """o, from the state of the root.  x (leaves, B, inputs) → (B, outputs)"""
+        o = self.c + self.compose(x, tree) @ self.Q.T
+        return o
 
     def compose(self, x: Any, tree: Tree) -> Any:
         """The state h of a tree's root, (B, hidden)."""
@@ -62,5 +73,28 @@ class Recursive(tg.Module):
         if not isinstance(tree, tuple) or len(tree) != 2:
             raise TypeError(f"tree: a leaf is a number and a node a pair of trees, not {tree!r}")
         left, right = tree
-        h = tg.tanh(self.b + self.compose(x, left) @ self.U.T + self.compose(x, right) @ self.W.T)
+        return self.join(self.compose(x, left), self.compose(x, right))
+
+    def join(self, left: Any, right: Any) -> Any:
+        """Two states into one, each (B, hidden)."""
+        h = tg.tanh(self.b + left @ self.U.T + right @ self.W.T)
+        return h
+
+
+class DeepRecursive(Recursive):
+    """A network in the form of a tree whose composition has a layer of its own between parts and whole.
+
+    As `Recursive`, and R (hidden, hidden), d (hidden,)
+    """
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, *, rng: Any, dtype: Any = np.float64):
+        rng = np.random.default_rng(rng)
+        super().__init__(inputs, hidden, outputs, rng=rng, dtype=dtype)
+        self.R = tg.Parameter(glorot_uniform((hidden, hidden), rng=rng, dtype=dtype))
+        self.d = tg.Parameter(zeros(hidden, dtype=dtype))
+
+    def join(self, left: Any, right: Any) -> Any:
+        """Two states into one, each (B, hidden)."""
+        between = tg.tanh(self.b + left @ self.U.T + right @ self.W.T)
+        h = tg.tanh(self.d + between @ self.R.T)
         return h

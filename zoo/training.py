@@ -9,7 +9,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,23 +24,28 @@ from tinygrad_rnn.optimisers import AdamW, Optimiser, clip_grad_norm
 class Task(Protocol):
     """Something to learn, and what tells that it has been learnt.
 
+    measure    what the loss is in: "nats"
     unit       what the loss is counted per, and the speed in: "character"
     baselines  losses to compare with, by name: chance, or what a simpler model reaches
     """
 
+    measure: str
     unit: str
 
     @property
     def baselines(self) -> dict[str, float]: ...
 
-    def batch(self, rng: np.random.Generator) -> tuple[Any, Any]:
-        """What the model is trained on in one step: x (T, B, …) and y (T, B)."""
+    def batch(self, rng: np.random.Generator) -> tuple[Any, ...]:
+        """What the model is trained on in one step, as a rule x (T, B, …) and y; the last of it has a value a unit."""
+
+    def loss(self, model: Any, *batch: Any) -> Any:
+        """The model's loss on a batch, per unit."""
 
     def validation_loss(self, model: Any) -> float:
-        """The mean loss, in nats, on what was not trained on."""
+        """The mean loss on what was not trained on."""
 
     def sample(self, model: Any, rng: np.random.Generator) -> str:
-        """Something that the model makes, to look at."""
+        """Something that the model makes, to look at; "" where there is nothing."""
 
 
 @dataclass
@@ -87,7 +92,7 @@ def train(
 ) -> History:
     """Train `model` until `steps` steps are done; return the course of the run.
 
-    model         a module; ``model(x, y)`` is its loss in nats, summed over time
+    model         a module that the task can take the loss of
     lr            AdamW's learning rate at the start; it falls linearly, to 0 at the end
     rng           a seed or a generator, for the batches
     clip          gradients of a larger norm are scaled down to this one
@@ -103,7 +108,7 @@ def train(
     Raises KeyboardInterrupt; FloatingPointError when a loss or gradient is not finite, which is never saved;
     CheckpointError; ValueError for a checkpoint of other settings; ImportError to show without tqdm.
     """
-    display = _Display(task.unit, steps, show)
+    display = _Display(task, steps, show)
     rng = np.random.default_rng(rng)
     optimiser = AdamW(model.parameters(), lr, weight_decay=weight_decay)
     step, history = 0, History()
@@ -130,12 +135,12 @@ def train(
         while step < steps:
             optimiser.lr = lr * (1 - step / steps)
             step += 1
-            x, y = task.batch(rng)
+            batch = task.batch(rng)
             try:
-                loss = _learn(model, optimiser, x, y, clip)
+                loss = descend(optimiser, lambda: task.loss(model, *batch), clip)  # noqa: B023
                 history.recent.append(loss)
                 history.elapsed = time.perf_counter() - began
-                display.step(loss, y.size)
+                display.step(loss, batch[-1].size)
                 reporting = step % every == 0 or step == steps
                 if reporting:
                     history.report(step, _finite("validation loss", task.validation_loss(model)))
@@ -150,13 +155,16 @@ def train(
     return history
 
 
-def _learn(model: Any, optimiser: Optimiser, x: Any, y: Any, clip: float) -> float:
-    """One step down the gradient of the loss per step in time; returns that loss."""
+def descend(optimiser: Optimiser, loss: Callable[[], Any], clip: float = math.inf) -> float:
+    """One step down the gradient of a loss, of norm `clip` at most; returns the loss before it.
+
+    Raises FloatingPointError where the loss or its gradient is not finite; then no weight has changed.
+    """
     optimiser.zero_grad()
     with np.errstate(all="ignore"):
-        loss = model(x, y) / len(x)
-    value = _finite("loss", loss.item())
-    loss.backward()
+        L = loss()
+    value = _finite("loss", L.item())
+    L.backward()
     clip_grad_norm(optimiser.parameters, clip)
     optimiser.step()
     return value
@@ -197,9 +205,9 @@ def _patient_ctrl_c() -> Iterator[list[int]]:
 class _Display:
     """A progress bar with the loss, the speed and the time left; above it, report by report, how the run has gone."""
 
-    def __init__(self, unit: str, steps: int, show: bool):
-        self.unit, self.steps = unit, steps
-        self.tqdm = _tqdm() if show else None
+    def __init__(self, task: Task, steps: int, show: bool):
+        self.task, self.steps = task, steps
+        self.tqdm = progress_bar() if show else None
         self.bar: Any = None
 
     @contextmanager
@@ -217,20 +225,21 @@ class _Display:
         if self.bar is not None:
             self.count += size
             speed = self.count / (time.perf_counter() - self.began)
-            self.bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} {self.unit}s/s", refresh=False)
+            self.bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} {self.task.unit}s/s", refresh=False)
             self.bar.update()
 
     def report(self, history: History, sample: str) -> None:
-        losses = f"training {history.train[-1]:.3f}, validation {history.validation[-1]:.3f} nats"
+        losses = f"training {history.train[-1]:.3f}, validation {history.validation[-1]:.3f} {self.task.measure}"
         self.write(f"\nstep {history.step[-1]} of {self.steps}: {losses}, after {history.seconds[-1]:.0f} s")
-        self.write("\n".join(f"    │ {line}" for line in sample.splitlines()))
+        if sample:
+            self.write("\n".join(f"    │ {line}" for line in sample.splitlines()))
 
     def write(self, text: str) -> None:
         if self.bar is not None:
             self.bar.write(text)
 
 
-def _tqdm() -> Any:
+def progress_bar() -> Any:
     try:
         from tqdm import tqdm
     except ImportError:

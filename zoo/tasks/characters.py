@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tinygrad_rnn import no_grad
 from tinygrad_rnn.operations import cross_entropy, one_hot
+
+from .drawn import EACH_STEP
 
 Codes = NDArray[np.int64]
 
@@ -184,14 +186,18 @@ def ngram_nats(corpus: Corpus, n: int) -> float:
 
 
 class Characters:
-    """The task: at every step of a window of T characters say which comes next.
+    """Characters of a text: say at every step of a window of T characters which comes next.
 
     The model is called with one-hot rows x (T, B, D) and the codes y (T, B) of the characters one later, D being the
     size of the alphabet. Besides, it must be one that writes: ``model.step(x, h) -> o, h`` gives the logits o (B, D) of
     the next character, ``model.initial_state(B)`` the first h.
     """
 
-    unit = "character"
+    wants, numbers, stepwise = EACH_STEP, False, True
+    unit, measure = "character", "nats"
+    settings: ClassVar[dict[str, Any]] = {
+        "length": 50, "batch": 32, "hidden": 256, "steps": 10000, "quick": 2000, "lr": 0.006, "weight_decay": 0.1,
+    }  # fmt: skip
 
     def __init__(self, corpus: Corpus, T: int = 50, B: int = 32, dtype: DTypeLike = np.float32):
         self.corpus, self.T, self.B, self.dtype = corpus, T, B, dtype
@@ -211,6 +217,10 @@ class Characters:
         """B random windows of the training part. Raises ValueError if it is too short for T."""
         x, y = windows(self.corpus.train, self.T, self.B, rng)
         return self.one_hot(x), y
+
+    def loss(self, model: Any, *batch: Any) -> Any:
+        """Nats per character of the windows."""
+        return model(*batch) / self.T
 
     def validation_loss(self, model: Any, streams: int = 64, warm_up: int = 100) -> float:
         """Nats per character of the validation part, every character scored once, as the n-gram models are.
