@@ -1,10 +1,13 @@
 """Equations read off a recorded run: that they read as the lecture's, and that each of them holds in numbers."""
 
+import inspect
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import test_fold
+import test_fold_programs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +21,7 @@ from viz.equations.unicode import Unicode
 from zoo.bidirectional import Bidirectional
 from zoo.catalogue import CATALOGUE
 from zoo.gru import GRUCell
+from zoo.layers import GRU, LSTM, RNN
 from zoo.leaky import LeakyCell
 from zoo.lstm import LSTMCell
 from zoo.pattern_1 import Pattern1
@@ -43,6 +47,8 @@ class Evaluation:
         match term:
             case of.Constant():
                 return np.full(term.shape, term.value)
+            case of.BatchSize():
+                return np.float64(self.B)
             case of.Symbol():
                 return self.recorded(term, t, example, s)
             case of.Add():
@@ -91,11 +97,11 @@ class Evaluation:
 
     def recorded(self, symbol, t, example, s):
         variable = symbol.variable
-        if variable == of.BATCH_SIZE:
-            return np.float64(self.B)
         at = self.moment(symbol, t, s)
         if (variable, at) in self.reading.recorded:
             value = self.reading.of_example(self.reading.recorded[variable, at], example)
+            if np.ndim(value) == 0:
+                return np.broadcast_to(value, symbol.shape)  # h⁽⁰⁾ = 0, which is a column
             return np.reshape(value, symbol.shape)
         return self(self.reading.definitions[variable], at, example)
 
@@ -490,6 +496,119 @@ def test_every_equation_of_a_model_of_the_zoo_holds_in_the_recorded_numbers(name
     model, arguments = CATALOGUE[name].example()
     assert holds(tg.record(model, *arguments))
     assert holds(tg.record(with_a_loss(model), *arguments), "backward")
+
+
+def _of_one_array(module):
+    functions = {
+        name: p for name, p in vars(module).items() if inspect.isfunction(p) and p.__module__ == module.__name__
+    }
+    return {name: p for name, p in functions.items() if list(inspect.signature(p).parameters) == ["x"]}
+
+
+FOLDED = _of_one_array(test_fold) | _of_one_array(test_fold_programs)
+FOLDED |= {"Stack": test_fold_programs.Stack(3, 3)}
+del FOLDED["_fails_at_the_third_step"]
+
+
+@pytest.mark.parametrize("T", [8, 11])
+@pytest.mark.parametrize("name", FOLDED)
+@pytest.mark.parametrize("which", ["forward", "backward"])
+def test_every_program_that_folds_has_equations_that_hold_and_no_other_has_any(name, which, T):
+    graph = tg.record(FOLDED[name], np.random.default_rng(0).normal(size=(T, 3)))
+    try:
+        (graph if which == "forward" else graph.backward()).fold()
+    except (tg.FoldError, tg.GradientError) as error:
+        with pytest.raises(type(error)):
+            viz.equations(graph, which)
+    else:
+        assert holds(graph, which)
+        assert len(lines(graph, which)) == len(lines(graph, which, "latex")) >= 1
+
+
+@pytest.mark.parametrize("lengths", [None, [6, 4, 0]])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("kind", [RNN, LSTM, GRU])
+def test_layers_as_practised_have_equations_that_hold(kind, bidirectional, lengths):
+    layer = kind(2, 4, 2, bidirectional=bidirectional, rng=0)
+
+    def model(x):
+        output, _ = layer(x, lengths=lengths)
+        L = (output * output).sum()
+        return L
+
+    graph = tg.record(model, np.random.default_rng(0).normal(size=(6, 3, 2)))
+    assert holds(graph)
+    assert holds(graph, "backward")
+
+
+A, B, C = (Parameter(np.random.default_rng(seed).normal(size=(3, 3)) / 2) for seed in range(3))
+
+
+def two_starts(x):
+    """One state that is two different things after the first step."""
+    p = q = np.zeros(3)
+    L = 0
+    for t, x_t in enumerate(x):
+        h = np.tanh(x_t @ A.T + q @ C.T + p @ B.T)
+        if t == 0:
+            p, q = h, 2 * h
+        else:
+            h = h + x_t
+            p = q = h
+        L = L + h.sum()
+    return L
+
+
+def test_what_leads_back_to_itself_without_a_name_is_given_one():
+    graph = tg.record(two_starts, np.random.default_rng(0).normal(size=(6, 3)))
+    assert lines(graph)[0] == (
+        "z⁽ᵗ⁾ = tanh(A x⁽ᵗ⁾ + C {h⁽ᵗ⁻¹⁾ at t = 3, 4, 5, 6; 0 at t = 1; 2 z⁽¹⁾ at t = 2} + B h⁽ᵗ⁻¹⁾)"
+    )
+    assert holds(graph)
+    assert holds(graph, "backward")
+
+
+def of_program(program, which):
+    return lines(tg.record(program, np.random.default_rng(0).normal(size=(8, 3))), which)
+
+
+def test_what_stands_in_for_a_state_at_the_first_step_shares_the_equation_of_its_gradient():
+    after_the_first = test_fold_programs._after_the_first_step
+    assert of_program(after_the_first, "forward")[1:] == [
+        "h⁽⁰⁾ = 0",
+        "h⁽¹⁾ = tanh(A x⁽¹⁾ + B h⁽⁰⁾)",
+        "h⁽ᵗ⁾ = tanh(A x⁽ᵗ⁾ + B h⁽ᵗ⁻¹⁾) + x⁽ᵗ⁾,  t > 1",
+    ]
+    assert of_program(after_the_first, "backward")[:2] == [
+        "∂L/∂h⁽ᵀ⁾ = 𝟏",
+        "∂L/∂h⁽ᵗ⁾ = Bᵀ diag(1 − tanh(A x⁽ᵗ⁺¹⁾ + B h⁽ᵗ⁾)²) ∂L/∂h⁽ᵗ⁺¹⁾ + 𝟏,  t < T",
+    ]
+
+
+def test_a_state_whose_last_step_is_not_read_has_a_gradient_before_that():
+    conditions = [line for line in of_program(test_fold_programs._learned_memory, "backward") if "∂L/∂s₂⁽ᵗ⁾ =" in line]
+    assert [line.partition(",  ")[2] for line in conditions] == ["t < T − 1"]
+
+
+def test_a_gradient_that_is_passed_on_unchanged_is_called_by_its_name_at_the_step_it_came_from():
+    assert of_program(test_fold_programs._running_mean, "backward")[1].startswith("∂L/∂m⁽ᵗ⁾ = ∂L/∂m⁽ᵗ⁺¹⁾ − ")
+
+
+def test_a_value_that_is_the_gradient_of_two_variables_at_their_ends_makes_no_case_of_its_own():
+    lines = of_program(test_fold_programs._two_layers_of_both_directions, "backward")
+    assert lines[3] == "∂L/∂h₂⁽ᵗ⁾ = 𝟏 + W₂ᵀ diag(1 − (h₂⁽ᵗ⁺¹⁾)²) ∂L/∂h₂⁽ᵗ⁺¹⁾,  t < T"
+
+
+def test_a_parameter_called_b_is_not_the_number_of_examples():
+    def model(x):
+        h = np.tanh(x @ B.T)
+        L = (h * h).mean(axis=0).sum()
+        return L
+
+    graph = tg.record(model, np.random.default_rng(0).normal(size=(5, 3)))
+    assert holds(graph)
+    assert holds(graph, "backward")
+    assert lines(graph)[-1] == "L is the mean over the examples of the batch, N = 5"
 
 
 @settings(max_examples=30, deadline=None)

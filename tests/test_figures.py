@@ -81,6 +81,18 @@ def test_there_is_no_golden_file_without_a_drawing():
     assert {path.stem for path in GOLDEN.iterdir()} == {f"{name}-{form}" for name, form in DRAWINGS}
 
 
+@pytest.mark.parametrize("name", ["teacher-forcing", "generative", "gru", "lstm-peephole", "echo-state-feedback"])
+def test_in_detail_no_arrow_runs_under_what_it_does_not_join(name):
+    assert [
+        (arrow.tail, arrow.head, vertex.label) for arrow, vertex in _drawn(name, "unfolded", detail="operations").hidden
+    ] == []
+
+
+@pytest.mark.parametrize("name", ["encoder-decoder", "attention", "pointer", "leaky", "leaky-learned", "echo-state"])
+def test_in_the_backward_pass_no_arrow_runs_under_what_it_does_not_join(name):
+    assert [(arrow.tail, arrow.head, vertex.label) for arrow, vertex in _drawn(name, "unfolded-backward").hidden] == []
+
+
 @pytest.mark.parametrize(("name", "form"), DRAWINGS)
 def test_no_arrow_runs_under_what_it_does_not_join(name, form):
     assert [(arrow.tail, arrow.head, vertex.label) for arrow, vertex in _drawn(name, form).hidden] == []
@@ -159,6 +171,13 @@ def test_attention_weights_on_the_arrows_to_a_step_of_the_decoder_sum_to_one():
         assert len(weighted) == 4
         assert sum(a.strength for a in weighted) == pytest.approx(1)
         assert all(abs(float(a.label) - a.strength) < 0.006 for a in weighted if a.label)
+
+
+def test_attention_weights_above_an_even_share_are_written_near_their_heads():
+    diagram = _drawn("attention", "unfolded", weights=True, steps=(1, 2, 3, 4, 5))
+    weighted = [a for a in diagram.arrows if a.strength is not None]
+    assert {bool(a.label) for a in weighted if a.strength >= 1 / 4} == {True}
+    assert {bool(a.label) for a in weighted if a.strength < 1 / 4} == {False}
 
 
 def test_an_explicit_memory_has_a_controller_heads_that_read_and_write_and_cells_that_are_carried_on():

@@ -282,6 +282,36 @@ def test_a_sequence_that_is_input_and_one_step_later_target_is_one_variable_with
     assert {("x⁽¹⁾", "W2", "h⁽¹⁾"), ("x⁽²⁾", "W2", "h⁽²⁾"), ("x⁽²⁾", "", "L⁽¹⁾")} <= set(_arrows(viz.unfolded(graph)))
 
 
+def test_a_slice_or_a_sequence_turned_round_is_the_sequence_itself():
+    def both(x):
+        h = g = np.zeros(3)
+        for x_t in x[::-1]:
+            h = np.tanh(h @ W.T + x_t)
+        for x_t in x[1:]:
+            g = np.tanh(g @ W2.T + x_t)
+        return h, g
+
+    diagram = viz.unfolded(tg.record(both, np.ones((4, 3))))
+    names = {vertex.label.rstrip("⁽⁾⁰¹²³⁴⁵ᵀ⁺⁻ᵗ") for vertex in diagram.vertices}
+    assert names == {"x", "h", "g"}
+    assert {("x⁽⁴⁾", "", "h⁽⁴⁾"), ("x⁽¹⁾", "", "h⁽¹⁾"), ("x⁽²⁾", "", "g⁽¹⁾"), ("x⁽⁴⁾", "", "g⁽³⁾")} <= set(
+        _arrows(diagram)
+    )
+
+
+def test_what_happens_after_the_last_step_stands_above_the_loop():
+    def both(x):
+        h = c = np.zeros(3)
+        for x_t in x:
+            c = c + np.tanh(h @ W.T + x_t)
+            h = np.tanh(c)
+        o = c @ W2.T
+        return o, h
+
+    rows = {label: vertex.y for label, vertex in _vertices(viz.circuit(tg.record(both, np.ones((4, 3))))).items()}
+    assert rows["o"] > rows["h"] > rows["c"]
+
+
 def test_layers_that_run_one_after_the_other_over_a_sequence_stand_above_each_other():
     def deep(x):
         hs, zs = [], []
@@ -313,6 +343,130 @@ def test_the_uses_of_a_delayed_value_share_its_square():
     assert {("■", "W", "u"), ("■", "", "h")} <= set(_arrows(diagram))
 
 
+# -- what stands in the place of a step that there is not ----------------------------------------------------
+
+
+def _padded(x):
+    L, zero = 0, np.zeros(3)
+    for t in range(len(x)):
+        before = x[t - 1] if t else zero
+        after = x[t + 1] if t + 1 < len(x) else zero
+        L = L + tg.sum(np.tanh(before @ W.T + after @ W2.T))
+    return L
+
+
+def test_padding_at_both_ends_of_a_sequence_is_one_element_before_and_one_behind():
+    graph = tg.record(_padded, np.ones((4, 3)))
+    reads = {f"L⁽{t}⁾": (f"x⁽{before}⁾", f"x⁽{after}⁾") for t, before, after in ("¹⁰²", "²¹³", "³²⁴", "⁴³⁵")}
+    expected = [(tail, label, L) for L, pair in reads.items() for tail, label in zip(pair, ("W", "W2"), strict=True)]
+    assert _arrows(viz.unfolded(graph)) == sorted(expected)
+    assert _arrows(viz.circuit(graph)) == sorted(
+        [("x⁽ᵗ⁺¹⁾", "W2", "L"), ("x⁽ᵗ⁺¹⁾", "", "■"), ("■", "", "■"), ("■", "W", "L")]
+    )
+
+
+def _special_at_both_ends(x):
+    h = g = None
+    hs = []
+    for x_t in x:
+        h = np.tanh(x_t @ W.T) if h is None else np.tanh(x_t @ W.T + h @ W2.T)
+        hs.append(h)
+    for h in reversed(hs):
+        g = np.tanh(h @ W.T) if g is None else np.tanh(h @ W.T + g @ W2.T)
+    return g
+
+
+def test_a_first_step_that_is_computed_in_a_way_of_its_own_is_a_step_of_the_same_variable():
+    graph = tg.record(_special_at_both_ends, np.ones((4, 3)))
+    expected = [(f"x⁽{t}⁾", "W", f"h⁽{t}⁾") for t in "¹²³⁴"] + [(f"h⁽{t}⁾", "W", f"g⁽{t}⁾") for t in "¹²³⁴"]
+    expected += [(f"h⁽{t}⁾", "W2", f"h⁽{u}⁾") for t, u in ("¹²", "²³", "³⁴")]
+    expected += [(f"g⁽{u}⁾", "W2", f"g⁽{t}⁾") for t, u in ("¹²", "²³", "³⁴")]
+    assert _arrows(viz.unfolded(graph)) == sorted(expected)
+    circuit = viz.circuit(graph)
+    assert sorted(_vertices(circuit)) == ["g", "h", "x"]
+    assert {("x", "W", "h"), ("h", "W", "g"), ("■", "W2", "h"), ("■", "W2", "g")} < set(_arrows(circuit))
+
+
+def test_the_first_term_of_a_sum_over_time_is_a_step_of_it():
+    def losses(x):
+        h, L = None, 0
+        for x_t in x:
+            h = np.tanh(x_t @ W.T) if h is None else np.tanh(x_t @ W.T + h @ W2.T)
+            L = L + tg.sum(h)
+        return L
+
+    graph = tg.record(losses, np.ones((4, 3)))
+    assert {(f"h⁽{t}⁾", "", f"L⁽{t}⁾") for t in "¹²³⁴"} <= set(_arrows(viz.unfolded(graph)))
+    assert _arrows(viz.circuit(graph)) == sorted([("x", "W", "h"), ("h", "", "■"), ("■", "W2", "h"), ("h", "", "L")])
+
+
+def test_a_step_of_another_variable_may_be_what_a_delay_starts_from():
+    def after_the_first(x):
+        h, L = np.zeros(3), 0
+        for t, x_t in enumerate(x):
+            h = np.tanh(x_t @ W.T + h @ W2.T)
+            if t:
+                h = h + x_t
+            L = L + tg.sum(h)
+        return L
+
+    arrows = _arrows(viz.unfolded(tg.record(after_the_first, np.ones((4, 3)))))
+    assert [sum(arrow == (f"h⁽{t}⁾", "W2", f"h⁽{u}⁾") for arrow in arrows) for t, u in ("⁰¹", "¹²", "²³", "³⁴")] == [
+        1
+    ] * 4
+    vertices = viz.unfolded(tg.record(after_the_first, np.ones((4, 3)))).vertices
+    assert [vertex.label for vertex in vertices].count("h⁽¹⁾") == 1  # h + x begins at the second step
+
+
+def test_a_computed_value_that_a_loop_starts_from_has_the_name_of_the_step_before_the_first():
+    def decoder(x):
+        h = np.tanh(x[0] @ W.T)
+        hs = []
+        for _ in range(4):
+            h = np.tanh(h @ W2.T)
+            hs.append(h)
+        return tg.stack(hs)
+
+    graph = tg.record(decoder, np.ones((2, 3)))
+    assert ("h⁽⁰⁾", "", "■") in _arrows(viz.circuit(graph))
+    assert ("x⁽¹⁾", "W", "h⁽⁰⁾") in _arrows(viz.unfolded(graph))
+
+
+# -- weights that are not trained ----------------------------------------------------------------------------
+
+
+def _dashed(model, *arguments):
+    return {arrow.label for arrow in viz.circuit(tg.record(model, *arguments)).arrows if arrow.kind == "fixed"}
+
+
+def _masked(masks):
+    def model(x):
+        h = np.zeros((2, 3))
+        for x_t, mask in zip(x, masks, strict=True):
+            h = np.tanh((x_t * mask) @ W.T + h @ W2.T)
+        return h
+
+    return model
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_mask_of_a_dropout_makes_no_arrow_dashed(same):
+    masks = np.random.default_rng(0).integers(0, 2, size=(6, 2, 3)) * 2.0
+    assert _dashed(_masked([masks[0]] * 6 if same else masks), np.ones((6, 2, 3))) == set()
+
+
+def test_an_arrow_is_dashed_if_no_matrix_on_it_is_trained():
+    fixed = np.eye(3)
+
+    def model(x):
+        h = np.zeros(3)
+        for x_t in x:
+            h = np.tanh(x_t @ fixed + (h @ fixed) @ W.T)
+        return h
+
+    assert _dashed(model, np.ones((6, 3))) == {"fixed"}
+
+
 # -- runs that are not whole, or hardly anything -------------------------------------------------------------
 
 
@@ -328,6 +482,16 @@ def test_a_run_without_a_circuit_is_drawn_by_depth():
         [("x⁽¹⁾", "", "h"), ("h", "W", "h"), ("x⁽²⁾", "", "h"), ("h", "W2", "h"), ("x⁽³⁾", "", "h")]
     )
     assert [vertex.y for vertex in diagram.vertices if vertex.label == "h"] == [1, 2, 3]
+
+
+def test_the_nodes_of_a_tree_without_names_are_what_the_function_that_calls_itself_returns():
+    def node(x):
+        half = len(x) // 2
+        return np.tanh(node(x[:half]) @ W.T + node(x[half:]) @ W2.T) if half else np.tanh(x[0])
+
+    graph = tg.record(lambda x: node([*x]), np.ones((4, 3)))
+    leaves = [(f"x⁽{t}⁾", "", "tanh") for t in "¹²³⁴"]
+    assert _arrows(viz.unfolded(graph)) == sorted(leaves + [("tanh", "W", "tanh"), ("tanh", "W2", "tanh")] * 3)
 
 
 def test_a_run_that_raised_is_drawn_up_to_the_operation_that_failed():

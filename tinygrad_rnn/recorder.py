@@ -164,7 +164,8 @@ class Recorder:
         return step
 
     def step_of(self, tensor: Tensor) -> Step:
-        return self._of_array.get(id(tensor.data)) or self.enter(tensor, "constant")
+        known = self._of_array.get(id(tensor.data))
+        return known or self.enter(tensor, "parameter" if tensor.requires_grad else "constant")
 
     def step_of_node(self, node: Node) -> Step:
         return self._of_node[node]

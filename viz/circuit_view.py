@@ -10,9 +10,9 @@ from itertools import pairwise
 
 from viz.labels import at_step
 from viz.layout import Block, Layout, Line, Point, distance, way_round
+from viz.links import Link
 from viz.options import Pen
 from viz.parts import Arrow, Vertex
-from viz.variables import Link
 
 APART = 0.36  # between the squares of a longer delay
 GAP = 1.1  # between blocks
@@ -43,6 +43,8 @@ class CircuitView:
                 kind = "all" if link.reach == "all" else "wire"
                 ends = self._id[id(link.source)], self._id[id(link.target)]
                 self.arrows.append(pen.arrow(*ends, link, None, label, kind))
+                for start in link.starts:  # without a delay that it could enter
+                    self.arrows.append(pen.arrow(self._id[id(start)], ends[1], link, None, link.label))
         for number, chain in enumerate(chains):
             self._delay(number, chain)
 
@@ -116,7 +118,7 @@ class CircuitView:
         for link in chain.links:
             self.arrows.append(self.pen.arrow(ids[-1], self._id[id(link.target)], link, None, link.label, kind))
 
-        starts = dict.fromkeys(self._id[id(v)] for link in chain.links for v, _ in filter(None, link.initial))
+        starts = dict.fromkeys(self._id[id(v)] for link in chain.links for v in link.starts)
         if not starts and not all(link.at_zero or link.target.of for link in chain.links):
             (x, y), side = chain.squares[0], 1 if chain.squares[0][0] >= self.vertices[tail].x else -1
             label = at_step(first.source.name, 0) if back else at_step(first.source.name, "T", 1)

@@ -6,7 +6,7 @@ search.  The arrows find their own way (routes.py), and labels go where nothing 
 
 import cmath
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -21,7 +21,7 @@ from viz.legend import legend
 from viz.parts import Arrow, Vertex
 from viz.render import render, svg
 from viz.routes import Routes
-from viz.space import Space, half_of
+from viz.space import HEAD, MIDDLE, Space, half_of
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ class Diagram:
                 text.subgraph(box)
         for i, (arrow, start, curve) in enumerate(zip(self.arrows, starts, self._routes.curves, strict=True)):
             ends = f"{names[arrow.tail]} -> {names[arrow.head]}"
-            place = space.beside(i, half_of(arrow.label)) if arrow.label else None
+            shares = MIDDLE if arrow.kind != "all" or arrow.strength is None else HEAD
+            place = space.beside(i, half_of(arrow.label), shares) if arrow.label else None
             text.body.append(dot.edge(ends, arrow, start, curve, place, colours))
         if self.legend:
             text.body += legend(self.legend, *space.extent(self.vertices), colours)
@@ -108,15 +109,19 @@ class Diagram:
 
     @property
     def description(self) -> str:
-        """The drawing in words, one sentence for each arrow between vertices that are seen."""
+        """The drawing in words, one sentence for each arrow from something that is seen to something that is."""
+        into = {arrow.head: arrow.tail for arrow in self.arrows if arrow.kind != "unfold"}
         title = [f"{self.title}."] if self.title else []
-        seen = [a for a in self.arrows if not self._named[a.tail].kind == self._named[a.head].kind == "anchor"]
-        return " ".join(title + [self._sentence(arrow) for arrow in seen])
+        seen = [arrow for arrow in self.arrows if self._named[arrow.head].kind != "anchor"]
+        return " ".join(title + [self._sentence(arrow, into) for arrow in seen])
 
-    def _sentence(self, arrow: Arrow) -> str:
-        spoken = {"delay": "a delay of one step", "ellipsis": "the steps not drawn", "anchor": "a junction"}
-        tail, head = (spoken.get(end.kind, end.label) for end in (self._named[arrow.tail], self._named[arrow.head]))
-        return f"{arrow.label or 'An arrow'} leads from {tail} to {head}."
+    def _sentence(self, arrow: Arrow, into: Mapping[str, str]) -> str:
+        spoken = {"delay": "a delay of one step", "ellipsis": "the steps not drawn"}
+        tail, head = self._named[arrow.tail], self._named[arrow.head]
+        if tail.kind == "anchor":  # where arrows part that come from one vertex
+            tail = self._named[into[tail.id]]
+        source, target = (spoken.get(end.kind, end.label) for end in (tail, head))
+        return f"{arrow.label or 'An arrow'} leads from {source} to {target}."
 
     def render(self, path: str | PathLike[str]) -> Path:
         """Draw it into a .svg, .png, .pdf or .dot file; raises what viz.render.render raises."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from viz.layers import places
-from viz.variables import Link, Variable, Variables
+from viz.links import Link, Variable
+from viz.variables import Variables
 
 Point = tuple[float, float]
 Line = tuple[Point, Point]
@@ -133,7 +134,7 @@ class Layout:
                 before.add((of[id(link.source)], link.reach))
             elif id(link.source) in inside and link.target.loop is not None:
                 after.add(of[id(link.target)])
-            started |= any(id(v) in inside for v in _starts(link))
+            started |= any(id(v) in inside for v in link.starts)
         if len(before) == 1 and not after and not started:
             ((block, reach),) = before
             return block if reach == "last" else None
@@ -143,7 +144,7 @@ class Layout:
         """From left to right, each after those that it uses."""
         before = {id(block): set[int]() for block in blocks}
         for link in self._forward:
-            for source in (link.source, *_starts(link)):
+            for source in (link.source, *link.starts):
                 if of[id(source)] is not of[id(link.target)]:
                     before[id(of[id(link.target)])].add(id(of[id(source)]))
         depth = dict.fromkeys(before, 0)
@@ -161,7 +162,7 @@ class Layout:
         into = [k for k in self._forward if id(k.target) in number]
         within = [k for k in into if id(k.source) in number]
         still = [k for k in within if not k.delay]
-        rows = _rows(forward, still, within)
+        rows = _rows(forward, still, within, block.after)
         block.fans = list(_fans(into, rows))
         outer = [fan.links for fan in block.fans]
         outer += _from_outside(k for k in into if id(k.source) not in number and not k.delay)
@@ -210,15 +211,11 @@ class Layout:
         if block.axis is not None or any(id(k.source) in inside and id(k.target) not in inside for k in self.links):
             return
         for link in self.links:
-            for start in _starts(link):
+            for start in link.starts:
                 other = self.block[id(link.source)]
                 if id(start) in inside and other is not block:
                     by = other.at[id(link.source)][1] - block.at[id(start)][1]
                     block.at = {key: (x, row + by) for key, (x, row) in block.at.items()}
-
-
-def _starts(link: Link) -> list[Variable]:
-    return [start for start, _ in filter(None, link.initial)]
 
 
 def _fans(links: Iterable[Link], rows: dict[int, int]) -> Iterator[Fan]:
@@ -240,9 +237,12 @@ def _from_outside(links: Iterable[Link]) -> list[list[Link]]:
     return [together for together in found.values() if len(together) > 1]
 
 
-def _rows(variables: Sequence[Variable], links: Iterable[Link], every: Iterable[Link]) -> dict[int, int]:
-    """Each variable above what it is computed from in the same step; an input below its first user, a target above its
-    loss. What is carried on from step to step has a row of its own, for its arrows run along it."""
+def _rows(
+    variables: Sequence[Variable], links: Iterable[Link], every: Iterable[Link], after: Collection[int]
+) -> dict[int, int]:
+    """Each variable above what it is computed from in the same step, and what happens `after` the last one above all;
+    an input below its first user, a target above its loss. What is carried on from step to step has a row of its own,
+    for its arrows run along it."""
     into, out = defaultdict[int, list[Link]](list), defaultdict[int, list[Link]](list)
     for link in links:
         into[id(link.target)].append(link)
@@ -255,6 +255,8 @@ def _rows(variables: Sequence[Variable], links: Iterable[Link], every: Iterable[
     for v in variables:
         if id(v) not in outside:
             row = max([rows.get(id(k.source), -1) + 1 for k in into[id(v)] if id(k.source) not in outside], default=0)
+            if id(v) in after:
+                row = max([row, *(other + 1 for id_, other in rows.items() if id_ not in after)])
             while taken.get(row, False) or (id(v) in carried and row in taken):
                 row += 1
             rows[id(v)] = row

@@ -11,8 +11,8 @@ import numpy as np
 
 from tinygrad_rnn.recorder import Step
 from viz.attention import attention_weights
+from viz.links import Link, Variable
 from viz.parts import Arrow, Vertex
-from viz.variables import Link, Variable
 
 DECADES = 4
 """Gradients smaller than the largest by this many powers of ten are drawn as faint as can be."""

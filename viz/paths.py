@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from tinygrad_rnn.circuit import Component, Wire
+from tinygrad_rnn.circuit import Component, Wire, chosen
 from viz.sequences import Sequences
 from viz.weights import Weight, Weights
 
@@ -14,19 +14,20 @@ from viz.weights import Weight, Weights
 class Path:
     """From a shown component to one that is computed from it.
 
-    delay, reach, initial  as of a tinygrad_rnn.circuit.Wire
-    weights                what weights the value on its way
-    fixed                  whether these are not trained
-    times                  the times at which a switch leads this way; None: always
+    delay, reach  as of a tinygrad_rnn.circuit.Wire
+    weights       what weights the value on its way
+    fixed         whether it leads through matrices, and none of them is trained
+    times         the times at which a switch leads this way; None: always
+    instead       by time: from where a value comes when the source has no such step
     """
 
     source: Component
     weights: tuple[Weight, ...] = ()
     delay: int = 0
     reach: str = "step"
-    initial: tuple[Wire, ...] = ()
     fixed: bool = False
     times: frozenset[int] | None = None
+    instead: dict[int, Wire] = field(default_factory=dict)
 
     @property
     def is_plain(self) -> bool:
@@ -75,7 +76,8 @@ class Paths:
 
     def _over_wires(self, c: Component) -> Iterator[Path]:
         for wire in c.wires:
-            weights, fixed = self._weights.beside(c, wire, self._every)
+            weights = self._weights.beside(c, wire, self._every)
+            fixed = _is_fixed(weights)
             for i, one in enumerate((wire, *wire.others)):
                 source, ago = self._sequences.element(one.source)
                 if id(source) in self._weights or is_own_past(c, one):
@@ -83,11 +85,26 @@ class Paths:
                 times = None
                 if wire.others:
                     times = frozenset(t for t, choice in enumerate(wire.choices, c.first) if choice == i)
-                last = Path(source, weights, one.delay + ago, one.reach, one.initial, fixed, times)
+                instead = dict(self.instead(c, one, times))
+                last = Path(source, weights, one.delay + ago, one.reach, fixed, times, instead)
                 if id(source) in self.shown:
                     yield last
                 else:
                     yield from (_joined(path, last) for path in self._found[id(source)])
+
+    def instead(self, c: Component, wire: Wire, times: frozenset[int] | None = None) -> Iterator[tuple[int, Wire]]:
+        """When the source of a wire, if it leads from there, has no step for a component, and what is there instead."""
+        if wire.reach != "step" or not wire.initial:
+            return
+        near = (c, wire.source, *(value.source for value in wire.initial + wire.final))
+        happens = {id(x): range(x.first, x.first + len(x.visits)) for x in near}
+        own, there = happens[id(c)], happens[id(wire.source)]
+        before = range(own.start, min(own.stop, there.start + wire.delay))
+        after = range(max(own.start, there.stop + wire.delay), own.stop)
+        for t in (t for t in (*before, *after) if times is None or t in times):
+            value = chosen(c, replace(wire, others=()), t, happens)
+            source, ago = self._sequences.element(value.source)
+            yield t, Wire(source, value.delay + ago, reach=value.reach)
 
 
 def is_own_past(component: Component, wire: Wire) -> bool:
@@ -98,10 +115,17 @@ def is_own_past(component: Component, wire: Wire) -> bool:
 def _joined(path: Path, last: Path) -> Path:
     """A path that goes on over one more wire."""
     reach = last.reach if last.reach in ("first", "last", "all") and path.reach == "step" else path.reach
-    times = path.times if last.times is None else last.times if path.times is None else last.times & path.times
+    times = path.times and frozenset(t + last.delay for t in path.times)
+    times = times if last.times is None else last.times if times is None else last.times & times
     weights = tuple(dict.fromkeys(path.weights + last.weights))
-    delay, initial = path.delay + last.delay, last.initial or path.initial
-    return Path(path.source, weights, delay, reach, initial, path.fixed or last.fixed, times)
+    before = {t + last.delay: replace(value, delay=value.delay + last.delay) for t, value in path.instead.items()}
+    fixed, instead = (path.fixed or last.fixed) and _is_fixed(weights), before | last.instead
+    return Path(path.source, weights, path.delay + last.delay, reach, fixed, times, instead)
+
+
+def _is_fixed(weights: Iterable[Weight]) -> bool:
+    matrices = [weight for weight in weights if weight.matrix]
+    return bool(matrices) and not any(weight.trained for weight in matrices)
 
 
 def merged(paths: Iterable[Path]) -> list[Path]:
@@ -113,6 +137,7 @@ def merged(paths: Iterable[Path]) -> list[Path]:
         if known is not None:
             times = None if known.times is None or path.times is None else known.times | path.times
             weights = tuple(dict.fromkeys(known.weights + path.weights))
-            path = replace(known, weights=weights, times=times, fixed=known.fixed and path.fixed)
+            fixed, instead = known.fixed and path.fixed, known.instead | path.instead
+            path = replace(known, weights=weights, times=times, fixed=fixed, instead=instead)
         found[key] = path
     return list(found.values())

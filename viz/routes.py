@@ -82,7 +82,9 @@ class Routes:
             return Way(turn, turn)
         if len(siblings) > 1 and not {tail.id, head.id} & self._through.keys():
             place = siblings.index(arrow) - (len(siblings) - 1) / 2
-            turn = math.radians(48) * (place if arrow.tail == siblings[0].tail else -place)
+            # The farther apart the two are, the less they bend: there is room enough between them.
+            bend = math.radians(48) * min(1.0, (1.6 * COLUMN / abs(head.at - tail.at)) ** 2)
+            turn = bend * (place if arrow.tail == siblings[0].tail else -place)
             return Way(turn, turn)
         if not self._trouble(arrow, STRAIGHT, 1):
             return STRAIGHT

@@ -16,6 +16,17 @@ def stacked(c: Component) -> Component | None:
     return c.wires[0].source
 
 
+def _is_slice(c: Component) -> bool:
+    """Whether it is x[1:], x[:-1] or x[::-1] of a whole array x, the first axis of which it is that is cut."""
+    if c.loop is not None or c.operation is None or c.operation.name != "getitem" or c.wires[0].reach != "once":
+        return False
+    match c.visits[0].attributes["index"]:
+        case (slice(start=start, stop=stop, step=step),):
+            turned = (start, stop, step) == (None, None, -1)
+            return turned or (step in (None, 1) and (start or 0) >= 0)
+    return False
+
+
 class Sequences:
     """Elements of one array, at whatever places in the code they are read, are one variable on one time axis."""
 
@@ -26,7 +37,7 @@ class Sequences:
         for c in circuit.components:
             if c.reads is not None and not self._in_stack(c):
                 base = self._base.setdefault(self._key(c), c)
-                if (c.reads, len(c.visits)) > (base.reads or 0, len(base.visits)):
+                if (self.reads(c), len(c.visits)) > (self.reads(base), len(base.visits)):
                     self._base[self._key(c)] = c
 
     def axis(self, c: Component) -> int | None:
@@ -41,7 +52,19 @@ class Sequences:
         if c.reads is None:
             return c, 0
         base = self._base[self._key(c)]
-        return base, (base.reads or 0) - c.reads
+        return base, self.reads(base) - self.reads(c)
+
+    def reads(self, c: Component) -> int:
+        """How far ahead of the step an element is, in the array that was sliced if it is of a slice."""
+        return (c.reads or 0) + self._array(c)[1]
+
+    def _array(self, c: Component) -> tuple[Component, int]:
+        """The array that c is an element of, seen through slices without a name of their own, and where these begin."""
+        array, begins = c.wires[0].source, 0
+        while _is_slice(array) and array.name in (None, array.wires[0].source.name):
+            begins += array.visits[0].attributes["index"][0].start or 0
+            array = array.wires[0].source
+        return array, begins
 
     def is_hidden(self, c: Component) -> bool:
         """Whether something that is shown stands for it: a sequence for its array, one element for another."""
@@ -50,7 +73,7 @@ class Sequences:
     def name(self, c: Component) -> str | None:
         """What an element is called: as the array that it is of, at the step if it is a single one."""
         if c.reads is not None:
-            return c.wires[0].source.label
+            return self._array(c)[0].label
         step = c.visits[0]
         if c.loop is not None or c.operation is None or c.operation.name != "getitem" or step.inputs[0].kind != "input":
             return None
@@ -61,19 +84,18 @@ class Sequences:
 
     @cached_property
     def _only_by_element(self) -> set[int]:
-        """Inputs, and stacks of a loop's steps, that are read by element alone."""
+        """Inputs, slices of them, and stacks of a loop's steps, that are read by element alone."""
         readers = defaultdict[int, list[Component]](list)
         for c in self.circuit.components:
             for wire in c.wires:
-                for one in (wire, *wire.others, *wire.initial):
+                for one in (wire, *wire.others, *wire.initial, *wire.final):
                     readers[id(one.source)].append(c)
-        return {
-            id(c)
-            for c in self.circuit.components
-            if (c.kind == "input" or stacked(c))
-            and readers[id(c)]
-            and all(self.name(reader) is not None for reader in readers[id(c)])
-        }
+        found: set[int] = set()
+        for c in reversed(self.circuit.components):
+            by_element = (self.name(reader) is not None or id(reader) in found for reader in readers[id(c)])
+            if (c.kind == "input" or stacked(c) or _is_slice(c)) and readers[id(c)] and all(by_element):
+                found.add(id(c))
+        return found
 
     def _in_stack(self, c: Component) -> Component | None:
         """Of the element of a stack at each step: what was stacked."""
@@ -90,7 +112,7 @@ class Sequences:
 
     def _key(self, c: Component) -> tuple:
         index = c.visits[0].attributes["index"]
-        return id(c.wires[0].source), self.axis(c), repr([part for part in index if not isinstance(part, int)])
+        return id(self._array(c)[0]), self.axis(c), repr([part for part in index if not isinstance(part, int)])
 
     # -- time axes -------------------------------------------------------------------------------------------
 
@@ -105,7 +127,7 @@ class Sequences:
                 if inside is not None and inside.loop is not None:
                     readers[-1, id(inside)] += [inside.loop, c.loop]
                 else:
-                    readers[self.circuit.lengths[c.loop], id(c.wires[0].source)].append(c.loop)
+                    readers[self.circuit.lengths[c.loop], id(self._array(c)[0])].append(c.loop)
         for loops in readers.values():
             for loop in loops:
                 waits = loop in self._waits[loops[0]] or loops[0] in self._waits[loop]
@@ -125,7 +147,7 @@ class Sequences:
                     continue
                 before: set[int] = set() if c.loop is None else found[c.loop]
                 for wire in c.wires:
-                    for one in (wire, *wire.others, *wire.initial):
+                    for one in (wire, *wire.others, *wire.initial, *wire.final):
                         source = one.source
                         before |= needs.get(id(source), frozenset()) if source.loop is None else found[source.loop]
                 if c.loop is None:

@@ -9,6 +9,8 @@ from viz.parts import GAP, LETTERS, LIMIT, Vertex
 from viz.routes import Near
 
 CELL = 40  # points
+MIDDLE = 0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8  # where on its way a label is looked for
+HEAD = 0.84, 0.8, 0.76, 0.72, 0.68, 0.88, 0.6, 0.5  # … of one of many arrows to one place
 
 
 class Space:
@@ -25,11 +27,11 @@ class Space:
                 at = start + curve.samples[k]
                 self._arrows[at.real // CELL, at.imag // CELL].append((i, k))
 
-    def beside(self, arrow: int, half: complex) -> complex:
-        """A place for the label of an arrow, half the label's size being given."""
+    def beside(self, arrow: int, half: complex, shares: Sequence[float]) -> complex:
+        """A place for the label of an arrow, half the label's size being given: at one of these shares of its way."""
         curve, start = self._curves[arrow], self._starts[arrow]
         if (curve, half) not in self._beside:
-            self._beside[curve, half] = [list(_beside(curve, half, away)) for away in (GAP, 4 * GAP, 7 * GAP)]
+            self._beside[curve, half] = [list(_beside(curve, half, away, shares)) for away in (GAP, 4 * GAP, 7 * GAP)]
         near, *farther = self._beside[curve, half]
         # First where no other arrow is as near as its own; where there is no room beside it, farther away.
         tries = [(near, 2 * GAP), (near, GAP / 2), (near, 0.0), *((far, 0.0) for far in farther)]
@@ -82,10 +84,9 @@ class Space:
         return False
 
 
-def _beside(curve: Curve, half: complex, distance: float) -> Iterator[complex]:
-    """Places for a label at a distance from a curve, the best first: at the middle, and outside of a bend, else above,
-    else to the right."""
-    for share in (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8):
+def _beside(curve: Curve, half: complex, distance: float, shares: Sequence[float]) -> Iterator[complex]:
+    """Places for a label at a distance from a curve, the best first: outside of a bend, else above or to the right."""
+    for share in shares:
         point, direction = curve.at(share)
         bend = point - (curve.points[0] + curve.points[-1]) / 2
         normal = 1j * direction

@@ -10,9 +10,9 @@ from itertools import pairwise
 from viz.labels import at_step
 from viz.labels import width as text_width
 from viz.layout import Block, Layout, Point, distance, way_round
+from viz.links import Link, Variable
 from viz.options import Pen
 from viz.parts import COLUMN, LETTERS, Arrow, Vertex
-from viz.variables import Link, Variable
 
 GAP = "…"
 """Stands among the steps for those that are not drawn."""
@@ -34,7 +34,7 @@ class UnfoldedView:
         self.arrows: list[Arrow] = []
         self._name = {id(v): f"{i} {v.name}" for i, v in enumerate(v for b in layout.blocks for v in b.members)}
         self._ids: dict[tuple[int, int], str] = {}
-        self._from_gaps: dict[tuple[str, str], int] = {}
+        self._gap_arrows: dict[tuple[str, str], int] = {}
         self._uses = Counter((id(link.source), link.delay) for link in layout.links)
         self._columns: dict[int, dict[int, float]] = {}
         self._gaps: dict[int, list[float]] = {}
@@ -102,16 +102,9 @@ class UnfoldedView:
                 T = self.lengths[link.source.loop]
                 span = link.target.component.times(T)
                 for t in {span.start, span.stop - 1} if link.reach == "step" else ():
-                    if self._start(link, t) is None:
+                    if link.instead.get(t) is None:
                         back, ahead = max(back, link.delay - t), max(ahead, t - link.delay - T + 1)
         return back, ahead
-
-    def _start(self, link: Link, t: int) -> tuple[Variable, str] | None:
-        """What is there in place of a step that the delay does not reach, if it is a variable."""
-        assert link.source.loop is not None
-        T = self.lengths[link.source.loop]
-        missing = t if link.delay > 0 else T - 1 - t
-        return None if 0 <= t - link.delay < T or missing >= len(link.initial) else link.initial[missing]
 
     # -- variables -------------------------------------------------------------------------------------------
 
@@ -190,15 +183,12 @@ class UnfoldedView:
 
     def _tails(self, link: Link, t: int) -> list[tuple[str, int]]:
         """Where the arrows into a target at a time come from, and the time of each."""
-        source = link.source
-        if link.reach != "step" or source.loop is None:
-            return self._ends(source, link.reach)
-        start = self._start(link, t)
-        if start is not None:
-            return self._ends(*start)
-        if link.target.of is not None and not 0 <= t - link.delay < self.lengths[source.loop]:
+        source, delay, reach = link.instead.get(t) or (link.source, link.delay, link.reach)
+        if reach != "step" or source.loop is None:
+            return self._ends(source, reach)
+        if link.target.of is not None and not 0 <= t - delay < self.lengths[source.loop]:
             return []  # no gradient comes from beyond the end
-        return [(self.at(source, t - link.delay), t - link.delay)]
+        return [(self.at(source, t - delay), t - delay)]
 
     def _ends(self, v: Variable, reach: str) -> list[tuple[str, int]]:
         """One end of a loop, or all of it."""
@@ -209,22 +199,22 @@ class UnfoldedView:
         return list({self.at(v, t): t for t in ends}.items())
 
     def _arrow(self, tail: str, head: str, link: Link, t: int, weight: float | None) -> None:
-        """An arrow. Into steps that are not drawn it goes along its row; out of them, all to one place are one."""
+        """An arrow. Into steps that are not drawn it goes along its row; all from or to one place are one."""
         into, out = (self.vertices[end].kind == "ellipsis" for end in (head, tail))
         weight = None if out else weight
-        label = link.label if weight is None else f"{weight:.2f}" * (weight >= 0.1)
+        if weight is None:
+            label = link.label
+        else:  # more than an even share is worth a number
+            label = f"{weight:.2f}" * (weight >= max(0.1, 1 / len(link.source.component.visits)))
         if into:
             if out or link.source.loop != link.target.loop:
                 return
             head = self._gap(link.source, self.vertices[head].x)
             label = "" if self._uses[id(link.source), link.delay] > 1 else label
-            if (tail, head) in self._from_gaps:
-                return
-            self._from_gaps[tail, head] = len(self.arrows)
         elif self.layout.fan(link) is not None:
             tail = self._parting(tail, link, t)
-        elif out:
-            before = self._from_gaps.setdefault((tail, head), len(self.arrows))
+        if into or (out and self.vertices[tail].kind == "ellipsis"):
+            before = self._gap_arrows.setdefault((tail, head), len(self.arrows))
             if before < len(self.arrows):
                 known = self.arrows[before].label
                 label = ", ".join(dict.fromkeys(filter(None, (*known.split(", "), label))))
@@ -233,7 +223,8 @@ class UnfoldedView:
         via = () if into else self._way_below(tail, link, t)
         if not into and not out and id(link) in self._blocked and self.layout.fan(link) is None:
             via = self._round(tail, link, t, self.layout.block[id(link.target)].at[id(link.target)])
-        self.arrows.append(self.pen.arrow(tail, head, link, t, label, via=via, weight=weight))
+        kind = "wire" if weight is None else "all"
+        self.arrows.append(self.pen.arrow(tail, head, link, t, label, kind, via, weight))
 
     def _parting(self, tail: str, link: Link, t: int) -> str:
         """The place before a step where the uses of a value of an earlier one part; the way there is drawn once."""
@@ -246,12 +237,25 @@ class UnfoldedView:
         return place
 
     def _round(self, tail: str, link: Link, t: int, to: Point) -> tuple[Point, ...]:
-        """The way to a place in a step, round what stands in it."""
+        """The way to a place in a step, round what stands in it, and round what stands beside the tail."""
         block = self.layout.block[id(link.target)]
         assert block.axis is not None
         edge = block.left - LANE if link.delay > 0 else block.right + LANE
-        column = self._columns[block.axis][t + 1]
-        return tuple((column + dx, y) for dx, y in way_round(edge, self.vertices[tail].y, to))
+        column, start = self._columns[block.axis][t + 1], self.vertices[tail]
+        before = self._columns[block.axis].get(t + 1 - link.delay, math.inf)
+        low, high = sorted((start.x + math.copysign(0.1, link.delay), column + edge))
+        at = block.at.values()
+        passing = [
+            (before + x, start.y + math.copysign(0.5, to[1] - start.y))
+            for x, row in sorted(at, reverse=link.delay < 0)
+            if row == start.y and low < before + x < high
+        ]
+        if not passing and high - low > 1.2:  # along the row as far as that goes
+            passing = [(column + edge - math.copysign(0.6, link.delay), start.y)]
+        between = {row for x, row in at if min(edge, to[0]) < x < max(edge, to[0])}
+        if to[1] in between:  # from below, or from above
+            to = to[0], to[1] + (0.4 if to[1] - 1 in between else -0.5)
+        return (*passing, *((column + dx, y) for dx, y in way_round(edge, start.y, to)))
 
     def _is_blocked(self, link: Link) -> bool:
         """Whether too much is in the way of a straight arrow from the step before, or after, for a bend to pass it."""
@@ -271,7 +275,7 @@ class UnfoldedView:
 
     def _way_below(self, tail: str, link: Link, t: int) -> tuple[Point, ...]:
         """What comes from before a loop runs below the steps in between, to rise beside the one that it goes to."""
-        if link.reach == "step" or link.target.loop is None:
+        if link.reach == "step" or link.target.loop is None or link.target.of is not None:
             return ()
         block = self.layout.block[id(link.target)]
         if block is self.layout.block[id(link.source)]:

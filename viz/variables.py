@@ -8,83 +8,21 @@ Of the backward pass, the complete gradients of the variables are shown, ∂L/�
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.circuit import Circuit, Component
+from tinygrad_rnn.circuit import Circuit, Component, Wire
 from tinygrad_rnn.recorder import Step
 from viz.attention import scores
+from viz.links import Link, Part, Start, Variable
 from viz.paths import Path, Paths, is_own_past, merged
+from viz.recursion import returned
 from viz.sequences import Sequences, stacked
-from viz.weights import Weights
-
-
-class Part(NamedTuple):
-    """A component that is a variable's gradient at some `times`; it happens `ahead` steps later, being made by the rule
-    of an operation that does."""
-
-    component: Component
-    times: frozenset[int]
-    ahead: int
-
-
-@dataclass(eq=False)
-class Variable:
-    """Something that is drawn: a named variable or, in detail, an operation.
-
-    kind   input, target (an input that only a loss looks at), loss (a single number that comes out), variable,
-           operation, gradient or failed
-    loop   the time axis it has values along; None: it happens once
-    shift  for an element of a sequence: how far ahead of the step it is, as 1 in x⁽ᵗ⁺¹⁾
-    of     for a gradient: the variable that it is the gradient of
-    parts  … and the components that are, the first of them `component`: where the recursion starts there may be another
-    """
-
-    component: Component
-    name: str
-    kind: str
-    loop: int | None
-    shift: int = 0
-    of: Variable | None = None
-    parts: tuple[Part, ...] = ()
-
-    def step(self, t: int) -> Step | None:
-        """What happened at a time; of what happens once, the one thing that did."""
-        c = self.component
-        for part in self.parts:
-            if t in part.times:
-                c, t = part.component, t + part.ahead
-                break
-        if c.loop is None:
-            return c.visits[0]
-        return c.visits[t - c.first] if 0 <= t - c.first < len(c.visits) else None
-
-
-@dataclass(frozen=True, eq=False)
-class Link:
-    """`source` is used to compute `target`, through the parameters in `label`.
-
-    delay    how many steps ago; less than 0: ahead
-    reach    which of the source's steps, as in tinygrad_rnn.circuit.Wire
-    initial  for steps that the delay does not reach, in order of their distance from the end of the loop that it starts
-             at: a variable that is there instead, and which of its steps; None: what has no name
-    fixed    whether it passes through weights that are not trained
-    times    the times at which it is there; None: always
-    at_zero  whether the initial values are plain zeros
-    """
-
-    source: Variable
-    target: Variable
-    label: str
-    delay: int
-    reach: str
-    initial: tuple[tuple[Variable, str] | None, ...]
-    fixed: bool
-    times: frozenset[int] | None
-    at_zero: bool
+from viz.starts import Place, named_as_steps
+from viz.weights import PRODUCTS, Weights
 
 
 class Variables:
@@ -120,8 +58,11 @@ class Variables:
         forward = {id_: c for id_, c in shown.items() if id_ not in self._gradient_of}
         self._variable = {id_: self._forward(c, losses, users[id_]) for id_, c in forward.items()}
         self._variable |= {id_: self._gradient(c) for id_, c in shown.items() if id_ in self._gradient_of}
-        self.all = [self._variable[id_] for id_ in shown]
-        self.links = [self._link(path, v) for v in self.all for path in self._paths_to(v)]
+        every_one = [self._variable[id_] for id_ in shown]
+        links = [self._link(path, v) for v in every_one for path in self._paths_to(v)]
+        self.links = named_as_steps(links, circuit.lengths, list(self._first_terms()))
+        parts = {id(part.component) for v in every_one if v.of is None for part in v.parts}
+        self.all = [v for v in every_one if id(v.component) not in parts]
 
     # -- which components are variables ---------------------------------------------------------------------
 
@@ -136,14 +77,20 @@ class Variables:
         """Inputs, elements of sequences, what has a name, what is delayed, and the outputs."""
         if id(c) in self._weights or id(c) in self._hidden or self._sequences.is_hidden(c):
             return False
+        is_element = self._sequences.name(c) is not None
+        if is_element and id(c) not in self._read and c not in self._outputs:  # as x[0] only to see its shape
+            return False
         if c.visits[0].forward is not None:
             return id(c) in self._gradient_of
         if self.every or c.kind in ("input", "failed") or c.name:
             return True
         if stacked(c):
             return id(c) in self._read_in_loops
-        is_element = self._sequences.name(c) is not None and id(c) in self._read
-        return is_element or id(c) in self._delayed or c in self._outputs
+        return is_element or id(c) in self._delayed or id(c) in self._returned or c in self._outputs
+
+    @cached_property
+    def _returned(self) -> set[int]:
+        return set() if self.circuit.lengths else returned(self.circuit)
 
     @cached_property
     def _delayed(self) -> set[int]:
@@ -152,8 +99,13 @@ class Variables:
             for c in self.circuit.components
             for wire in c.wires
             for one in (wire, *wire.others)
-            if one.delay and not one.source.is_sequence and not is_own_past(c, one)
+            if one.delay and not one.source.is_sequence and not is_own_past(c, one) and not self._is_product(one.source)
         }
+
+    def _is_product(self, c: Component) -> bool:
+        """Whether it is but a weight by something that has a name: then that is what is delayed."""
+        others = [wire.source for wire in c.wires if id(wire.source) not in self._weights]
+        return c.operation is not None and c.operation.name in PRODUCTS and len(others) == 1 and bool(others[0].name)
 
     @cached_property
     def _read(self) -> set[int]:
@@ -165,7 +117,8 @@ class Variables:
 
     def _only_initial(self) -> set[int]:
         """Inputs and constants that loops start from: there stands h⁽⁰⁾ in their place."""
-        return {id(w.source) for wire in self._wires for w in wire.initial if w.source.operation is None} - self._read
+        values = (value.source for wire in self._wires for value in wire.initial + wire.final)
+        return {id(c) for c in values if c.operation is None} - self._read
 
     def _users(self) -> defaultdict[int, set[int]]:
         """Which variables are computed from each, by their ids."""
@@ -203,7 +156,7 @@ class Variables:
             kind = "target" if of_losses and len(users) <= 2 * len(of_losses) else "input"
         elif id(c) in losses and (c.name or not self.every):
             kind = "loss"
-        return Variable(c, name, kind, self._sequences.axis(c), c.reads or 0)
+        return Variable(c, name, kind, self._sequences.axis(c), self._sequences.reads(c) if c.is_sequence else 0)
 
     def _gradient(self, c: Component) -> Variable:
         of, parts = self._gradient_of[id(c)]
@@ -243,15 +196,26 @@ class Variables:
             back = [path for path in self._paths.to(part.component) if id(path.source) in self._gradient_of]
             for path in back or [Path(c, delay=part.ahead) for c in self._outputs]:
                 behind = self._gradient_of[id(path.source)][1][0].ahead if back else 0
-                found.append(replace(path, delay=path.delay - part.ahead + behind, times=part.times, initial=()))
+                found.append(replace(path, delay=path.delay - part.ahead + behind, times=part.times, instead={}))
         return merged(found)
 
     def _link(self, path: Path, target: Variable) -> Link:
-        initial = tuple(
-            (self._variable[id(w.source)], w.reach) if id(w.source) in self._variable else None for w in path.initial
-        )
-        zero = all(w.source.kind == "constant" and not np.any(w.source.visits[0].value) for w in path.initial)
+        instead = {t: self._start(value) for t, value in path.instead.items()}
+        values = [value.source for value in path.instead.values()]
+        zero = all(c.kind == "constant" and not np.any(c.visits[0].value) for c in values)
         matrices = [w.text for w in path.weights if w.matrix]
         others = [w.text for w in path.weights if not (w.is_number and target.kind == "loss")]
-        source, label = self._variable[id(path.source)], ", ".join(dict.fromkeys(matrices or others))
-        return Link(source, target, label, path.delay, path.reach, initial, path.fixed, path.times, zero)
+        source, label = self._variable[id(path.source)], ", ".join(filter(None, dict.fromkeys(matrices or others)))
+        return Link(source, target, label, path.delay, path.reach, path.fixed, path.times, instead, zero)
+
+    def _first_terms(self) -> Iterator[tuple[Variable, Place]]:
+        """What a sum over time is at its first step, where that is computed in a way of its own."""
+        for c in self.circuit.components:
+            for wire in c.wires if id(c) in self._variable else ():
+                for t, value in self._paths.instead(c, wire) if is_own_past(c, wire) else ():
+                    if value.reach == "once" and id(value.source) in self._variable:
+                        yield self._variable[id(value.source)], (self._variable[id(c)], t - wire.delay)
+
+    def _start(self, value: Wire) -> Start | None:
+        variable = self._variable.get(id(value.source))
+        return None if variable is None else Start(variable, value.delay, value.reach)

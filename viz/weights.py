@@ -14,10 +14,11 @@ PRODUCTS = ("matmul", "multiply", "einsum")
 
 
 class Weight(NamedTuple):
-    """One weight on the way of a value: how it is written, and whether it is a matrix."""
+    """One weight on the way of a value: how it is written, if at all; whether it is a matrix; whether it is trained."""
 
     text: str
     matrix: bool
+    trained: bool
 
     @property
     def is_number(self) -> bool:
@@ -42,17 +43,20 @@ class Weights:
     def __contains__(self, component: object) -> bool:
         return component in self._written
 
-    def beside(self, c: Component, through: Wire, every: bool) -> tuple[tuple[Weight, ...], bool]:
-        """What weights the value that comes into an operation by one wire, and whether none of it is trained.
+    def beside(self, c: Component, through: Wire, every: bool) -> tuple[Weight, ...]:
+        """What weights the value that comes into an operation by one wire.
 
         every  of any operation, not only of a product: what it does with b is then to be seen
         """
         if c.operation is None or not (every or c.operation.name in PRODUCTS):
-            return (), False
-        others = [w.source for w in c.wires if w is not through and id(w.source) in self._written]
-        matrices = [other for other in others if np.ndim(other.visits[0].value) > 1]
-        weights = tuple(Weight(text, other in matrices) for other in others for text in self._written[id(other)])
-        return weights, bool(matrices) and not any(self._trained[id(other)] for other in matrices)
+            return ()
+        found = []
+        for other in (w.source for w in c.wires if w is not through and id(w.source) in self._written):
+            # An array that scales each number for itself is no matrix: it may be the mask of a dropout.
+            matrix = np.ndim(other.visits[0].value) > 1 and c.operation.name != "multiply"
+            texts = self._written[id(other)] or ("",) * matrix
+            found += [Weight(text, matrix, self._trained[id(other)]) for text in texts]
+        return tuple(found)
 
     def _expression(self, c: Component) -> tuple[str, ...]:
         """1 − 1/α for what is computed from numbers; otherwise the parameters in it, W for W.T."""

@@ -3,7 +3,18 @@
 print(viz.equations(graph))                    # h⁽ᵗ⁾ = tanh(b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾), …
 print(viz.equations(graph, of="backward"))     # ∂L/∂h⁽ᵗ⁾ = Wᵀ diag(1 − (h⁽ᵗ⁺¹⁾)²) ∂L/∂h⁽ᵗ⁺¹⁾ + Vᵀ ∂L/∂o⁽ᵗ⁾, …
 
-They are read off the circuit: the names are the code's, the rest is what ran.
+They are read off the circuit: the names are the code's, the rest is what ran. How the second line comes about:
+
+1. `names` finds what is a variable, h, o, L and the parameters, and `examples` which axis counts the examples: what
+   follows is for one of them. `terms` are what the lines are made of.
+2. `backward` asks the record which step is the whole gradient of h⁽ᵗ⁾, and takes it apart into what was added up: what
+   came from h⁽ᵗ⁺¹⁾ and what came from o⁽ᵗ⁾. At t = T there is but one of them, so that step has a line of its own.
+3. `reading` follows each of these back over the wires of the circuit, until it comes to something with a name: the
+   first is ``(∂L/∂h * (1 - h * h)) @ W``, one step later. What leads back to itself without a name is given one.
+4. `operations` says what each operation means for one example (`applications`: the operation with its inputs;
+   `contractions`: those that sum): a row times W is Wᵀ times a column.
+5. `algebra` writes it as one would: g ⊙ f is diag(f) g, h ⊙ h is h². The lines are terms now, with numbers for values.
+6. `printing` decides where parentheses go, `unicode` and `latex` how a term is written.
 """
 
 from __future__ import annotations
@@ -61,18 +72,18 @@ def equations(
 
 def _notes(notation: Notation, reading: Reading, means: list[str], sums: list[str]) -> list[str]:
     """How the equations of one example belong to those of a batch."""
-    rest = f" over the examples of the batch, B = {reading.examples.size}"
+    batch = f"the examples of the batch, {notation.letters[None]} = {reading.examples.size}"
     lines = [
-        notation.note(name, f" is the {what}{rest}")
+        notation.note(name, f" is the {what} over {batch}")
         for names, what in ((means, "mean"), (sums, "sum"))
         for name in names
     ]
     parameters = [e for e in reading.equations if replace(e.left.variable, loss="") in reading.parameters]
     if parameters and any(is_over_batch(e.right) for e in parameters):
-        lines.append(notation.note("", f"gradients of parameters are sums{rest}"))
+        lines.append(notation.note("", f"gradients of parameters are sums over {batch}"))
     bodies = [of_one_example(e.right) if is_over_batch(e.right) else e.right for e in reading.equations]
     if any(isinstance(part, BatchSum) for body in bodies for part in walk(body)):
-        lines.append(notation.note("i", f" counts the examples of the batch, B = {reading.examples.size}"))
+        lines.append(notation.note("i", f" counts {batch}"))
     return lines
 
 
@@ -83,10 +94,12 @@ def read(graph: Graph, of: str) -> Reading:
     return BackwardReading(graph if graph.gradients else graph.backward())
 
 
-def _letters(reading: Reading) -> dict[int, str]:
-    """For the length of each loop a letter that is no variable's name: T, or n, m, … where there are several."""
+def _letters(reading: Reading) -> dict[int | None, str]:
+    """For the length of each loop a letter that is no variable's name: T, or n, m, … where there are several. And one
+    for the number of examples, by None: B, where that is free."""
     variables = {s.variable for e in reading.equations for term in (e.left, e.right) for s in symbols(term)}
     loops = sorted({v.loop for v in variables if v.loop is not None})
     names = {v.name for v in variables}
+    batch = next(letter for letter in ("B", "N", "M", "number of examples") if letter not in names)
     free = [letter for letter in ("T" if len(loops) == 1 else "nmkplr") if letter not in names]
-    return dict(zip(loops, free + [f"T{i + 1}" for i in loops], strict=False))
+    return {None: batch} | dict(zip(loops, free + [f"T{i + 1}" for i in loops], strict=False))

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from viz.equations.terms import (
-    BATCH_SIZE,
     Add,
+    BatchSize,
     BatchSum,
     Call,
     Constant,
@@ -29,7 +29,6 @@ from viz.equations.terms import (
     Quotient,
     Row,
     Shape,
-    Symbol,
     Term,
     TimeSum,
     Transpose,
@@ -39,7 +38,7 @@ from viz.equations.terms import (
     is_of_batch,
     matrix_shape,
     moves,
-    symbols,
+    walk,
 )
 
 
@@ -223,7 +222,7 @@ def quotient(a: Term, b: Term) -> Term:
         return negative(quotient(a.parts[0], b))
     if is_number(b, 1) or is_number(a, 0):
         return a
-    is_share = b == Symbol((), (), BATCH_SIZE) or (isinstance(b, Constant) and b.shape == ())
+    is_share = isinstance(b, BatchSize) or (isinstance(b, Constant) and b.shape == ())
     if is_share and not isinstance(a, Constant):
         return product(quotient(constant(1), b), a)
     if isinstance(a, Quotient) and not isinstance(b, Constant):
@@ -303,9 +302,7 @@ def piece(a: Term, start: int, stop: int) -> Term | None:
 
 def sum_of(every: Every) -> Term:
     """The sum over all steps."""
-    body = every.parts[0]
-    loop = next(s.variable.loop for s in symbols(body) if s.variable.loop is not None)
-    return time_sum(body, loop, 0, every.shape[1] - 1)
+    return time_sum(every.parts[0], every.loop, 0, every.shape[1] - 1)
 
 
 def row(matrix: Term) -> Term | None:
@@ -339,7 +336,7 @@ def time_sum(body: Term, loop: int, first: int, last: int) -> Term:
     """Σ of a body that is written for the step s."""
     if isinstance(body, Row) and (body.time.offset, first, last) == (0, 0, body.shape[0] - 1):
         rows = body.parts[0].shape[0] if body.parts[0].shape else 1
-        return transpose(Every((rows, body.shape[0]), body.parts))
+        return transpose(Every((rows, body.shape[0]), body.parts, loop))
     if isinstance(body, Negative):
         return negative(time_sum(body.parts[0], loop, first, last))
     if isinstance(body, BatchSum):
@@ -382,12 +379,12 @@ def of_one_example(term: Term) -> Term:
 
 def is_batch_mean(term: Term) -> bool:
     """Whether it is 1/B of a sum over the examples."""
-    return is_over_batch(term) and any(s.variable == BATCH_SIZE for s in symbols(term))
+    return is_over_batch(term) and any(isinstance(part, BatchSize) for part in walk(term))
 
 
 def without_batch_size(term: Term) -> Term:
     """B times that: of a mean over the examples, what is summed up for each of them."""
     if isinstance(term, Negative):
         return negative(without_batch_size(term.parts[0]))
-    share = quotient(constant(1), Symbol((), (), BATCH_SIZE))
+    share = quotient(constant(1), BatchSize(()))
     return product(*(part for part in term.parts if part != share)) if isinstance(term, Product) else term

@@ -49,7 +49,7 @@ class BackwardReading(Reading):
             id(step): t for c in self.circuit.components for t, step in enumerate(c.visits, c.first)
         }
         self._loss = self.names.variable[id(self._ends(graph)[0])].name
-        variables = [c for c in self.circuit.components if id(c) in self.names.variable and self._has_gradient(c)]
+        variables = [c for c in self.circuit.components if id(c) in self.names.variable and self._gradients(c)]
         for c in variables:
             self._enter(c, replace(self.names.variable[id(c)], loss=self._loss))
         computed = [c for c in reversed(variables) if c.operation is not None]
@@ -61,33 +61,42 @@ class BackwardReading(Reading):
     def _readers(self) -> Counter[int]:
         return readers(self.circuit.components)
 
-    def _has_gradient(self, c: Component) -> bool:
-        """Whether its gradient is worth an equation: that of the loss itself is 1."""
+    def _gradients(self, c: Component) -> dict[int, Step]:
+        """The complete gradient at each time that has one; none if they are not worth an equation, like that of the
+        loss itself, which is 1."""
         if c.loop is not None and self.names.loop(c) is None:
-            return False
-        found = [self._gradient.get(id(step)) for step in c.visits]
-        return all(g is not None and g.operation is not None for g in found)
+            return {}
+        found = {t: self._gradient[id(step)] for t, step in self._values(c) if id(step) in self._gradient}
+        return found if any(g.operation is not None for g in found.values()) else {}
+
+    def _values(self, c: Component) -> list[tuple[int, Step]]:
+        """A variable at each time: its visits and, at the ends of the loop, what has no name and stands in for one."""
+        found = dict(enumerate(c.visits, c.first))
+        for (variable, t), step in self._starts.items():
+            inside = c.loop is not None and 0 <= t < self.lengths[c.loop]
+            if inside and variable == self.names.variable[id(c)] and id(self._of[id(step)]) not in self.names.variable:
+                found[t] = step
+        return sorted(found.items())
 
     def _enter(self, c: Component, variable: Variable) -> None:
         symbol = self.symbol(c, variable)
-        for t, step in enumerate(c.visits, c.first):
-            g = self._gradient[id(step)]
-            self._owner[id(g)] = c, symbol, t
+        for t, g in self._gradients(c).items():
+            if g.operation is not None:
+                self._owner[id(g)] = c, symbol, t
             self.recorded[variable, t if variable.loop is not None else None] = g
 
     def _define(self, c: Component) -> None:
         """One equation for all steps at which the gradient of a variable has the same contributions."""
         left = self.symbol(c, replace(self.names.variable[id(c)], loss=self._loss))
-        times: dict[tuple[Contribution, ...], list[int]] = {}
-        for t, step in enumerate(c.visits, c.first):
-            times.setdefault(self._contributions(self._gradient[id(step)], c.loop, t, c), []).append(t)
+        gradients = self._gradients(c)
+        times = self._grouped(gradients, c.loop, c)
         if any(when[-1] - when[0] >= len(when) for when in times.values()):  # now so, now otherwise
             right = self._cases(c, [(self._sum(contributions), when) for contributions, when in times.items()])
-            self.equations.append(Equation(left, right, c.first, c.first + len(c.visits) - 1))
+            self.equations.append(Equation(left, right, min(gradients), max(gradients)))
             return
         for contributions, when in times.items() if c.backward else reversed(times.items()):
             right = self._sum(contributions)
-            if c.loop is not None and len(when) == 1 < len(c.visits):
+            if c.loop is not None and len(when) == 1 < self.lengths[c.loop]:
                 end = self.moment(left, c.loop, when[0])
                 assert isinstance(end, Symbol)
                 self.equations.append(Equation(end, self.moment(right, c.loop, when[0])))
@@ -96,14 +105,30 @@ class BackwardReading(Reading):
 
     # -- what a gradient is the sum of -----------------------------------------------------------------------------
 
+    def _grouped(
+        self, gradients: dict[int, Step], loop: int | None, of: Component | None = None
+    ) -> dict[tuple[Contribution, ...], list[int]]:
+        """The contributions to a gradient, and the times at which it has these.  of: the variable whose gradient it is
+
+        A contribution that happens to be the whole gradient of a variable is called by its name, unless it is so at
+        some times only and without the name there are fewer cases.
+        """
+        cases = []
+        for named in (True, False):
+            times: dict[tuple[Contribution, ...], list[int]] = {}
+            for t, g in gradients.items():
+                times.setdefault(self._contributions(g, loop, t, of, named), []).append(t)
+            cases.append(times)
+        return min(cases, key=len)
+
     def _contributions(
-        self, gradient: Step, loop: int | None, t: int, of: Component | None = None
+        self, gradient: Step, loop: int | None, t: int, of: Component | None, named: bool
     ) -> tuple[Contribution, ...]:
-        """The contributions to a gradient, seen from step t of a loop.  of: the variable whose gradient it is"""
+        """The contributions to a gradient, seen from step t of a loop."""
         times: dict[Component | Symbol, list[int]] = {}
         for step in self._added(gradient, of):
             owner, symbol, its_time = self._owner.get(id(step), (None, None, 0))
-            if symbol is not None and owner is not of:
+            if symbol is not None and not (step is gradient and owner is of) and (named or step.giver is not None):
                 times.setdefault(symbol, []).append(its_time)
             else:
                 times.setdefault(self._of[id(step)], []).append(self._time[id(step)])
@@ -117,12 +142,13 @@ class BackwardReading(Reading):
         return tuple(found)
 
     def _added(self, gradient: Step, of: Component | None) -> Iterator[Step]:
-        """The steps that a gradient was added up from, in order, as far as they are not the gradient of a variable."""
+        """The steps that a gradient was added up from, in order: down to the gradients of variables, other than `of`'s
+        that it is itself."""
         pending = [gradient]
         while pending:
             step = pending.pop()
             owner = self._owner.get(id(step))
-            if step.giver is None or (owner is not None and owner[0] is not of):
+            if step.giver is None or (owner is not None and not (step is gradient and owner[0] is of)):
                 yield step
             else:
                 pending += reversed(step.inputs)
@@ -144,14 +170,8 @@ class BackwardReading(Reading):
         """One input of a component: of the backward pass, from what it was added up from."""
         if c.visits[0].inputs[slot].forward is None:
             return super().read(c, wire, slot)
-        options: dict[tuple[Contribution, ...], list[int]] = {}
-        for t, step in enumerate(c.visits, c.first):
-            options.setdefault(self._contributions(step.inputs[slot], c.loop, t), []).append(t)
-        gradients = [step.inputs[slot] for step in c.visits]
-        source = self._of[id(gradients[0])]
-        if len(options) > 1 and all(self._of[id(g)] is source and g.giver is None for g in gradients):
-            return super().read(c, wire, slot)  # the same here and there, though here it is a variable's whole gradient
-        return self._cases(c, [(self._sum(contributions), when) for contributions, when in options.items()])
+        times = self._grouped({t: step.inputs[slot] for t, step in enumerate(c.visits, c.first)}, c.loop)
+        return self._cases(c, [(self._sum(contributions), when) for contributions, when in times.items()])
 
 
 def _runs(times: list[int]) -> list[tuple[int, int]]:

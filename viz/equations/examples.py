@@ -30,8 +30,8 @@ class Examples:
         for c in circuit.components:
             for wire in c.wires:
                 for one in (wire, *wire.others):  # a value that stands in for another has its axes
-                    for initial in one.initial:
-                        self._join_all(initial.source, one.source)
+                    for end in one.initial + one.final:
+                        self._join_all(end.source, one.source)
             self._examine(c, list(sources(c)))
         self.axis_of: dict[int, int] = {}
         self.size: int | None = None

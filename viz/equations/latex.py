@@ -37,7 +37,8 @@ class Latex(Notation):
         above, below = digits(value)
         if below:
             return rf"\frac{{{above}}}{{{below}}}"
-        mantissa, _, exponent = above.replace("…", r"\ldots").partition("e")
+        mantissa, _, exponent = above.rstrip("…").partition("e")
+        mantissa += r"\ldots" * above.endswith("…")
         return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else mantissa
 
     def ones(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from tinygrad_rnn.circuit import Circuit, Component, Wire
-from viz.equations.terms import BATCH_SIZE, Variable
+from viz.equations.terms import Variable
 
 REARRANGING = ("transpose", "swapaxes", "reshape", "expand_dims", "squeeze", "astype", "as_integer", "positive")
 
@@ -35,7 +35,7 @@ class Names:
         for c, variable in _marks(wanted).items():
             self.variable[id(c)] = replace(variable, loop=self.loop(c))
         self._same_constants(circuit)
-        self._taken = {v.name for v in self.variable.values()} | {BATCH_SIZE.name}
+        self._taken = {v.name for v in self.variable.values()}
 
     def new(self, letters: str, loop: int | None) -> Variable:
         """A variable for what has no name, called by the first of the letters that is free."""
@@ -73,7 +73,7 @@ class Names:
         stepwise = {id(c) for c in arrays if c.operation is None or c.operation.name != "stack"}
         stepwise |= {id(w.source) for w in wires if w.reach == "all"}
         read = {id(w.source) for w in wires}
-        starts = {id(i.source): w.source.name for w in wires for i in w.initial if id(i.source) not in read}
+        starts = {id(i.source): w.source.name for w in wires for i in w.initial + w.final if id(i.source) not in read}
         names = {c: c.name or (_output_name(c) if id(c) in outputs else "") for c in self._forward}
         last = {(c.module, names[c], self.loop(c)): c for c in self._forward if c.operation is not None}
         weights = _weights(self._forward)
@@ -81,9 +81,10 @@ class Names:
         for c in self._forward:
             if c.is_sequence:
                 continue  # element t of a variable
-            if c.kind == "constant" and not c.name and is_uniform(c):
+            if not c.name and is_uniform(c):
                 continue
-            if id(c) in starts and c.loop is None and (c.kind in ("constant", "operation") or c.name == starts[id(c)]):
+            stands_in = c.kind in ("constant", "operation") or (c.kind == "input" and c.name == starts.get(id(c)))
+            if id(c) in starts and c.loop is None and stands_in:
                 continue  # h⁽⁰⁾
             if c.operation is not None and c.operation.name in REARRANGING and id(c) in weights:
                 continue  # W.T is Wᵀ wherever it is
@@ -99,9 +100,9 @@ def _output_name(c: Component) -> str:
 
 
 def is_uniform(c: Component) -> bool:
-    """Whether a constant has the same value everywhere."""
+    """Whether it is a constant that has the same value everywhere."""
     values = [np.asarray(step.value) for step in c.visits]
-    return all(v.size and (v == values[0].flat[0]).all() for v in values)
+    return c.kind == "constant" and all(v.size and (v == values[0].flat[0]).all() for v in values)
 
 
 def _invariant(components: list[Component]) -> set[int]:
@@ -137,7 +138,7 @@ def _totals(components: list[Component]) -> set[int]:
         id(one.source)
         for c in components
         for wire in c.wires
-        for one in (wire, *wire.others, *wire.initial)
+        for one in (wire, *wire.others, *wire.initial, *wire.final)
         if one.reach in ("step", "all") and one.source is not c
     }
     return {id(c) for c in components if c.is_sum and id(c) not in read_at_steps and _adds_to_itself(c)}

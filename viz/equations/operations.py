@@ -166,15 +166,16 @@ def _rearranged(a: Application) -> Term:
 
 
 def _stacked(a: Application) -> Term:
-    """Columns, or numbers, side by side: of two, or all those of a loop. Stacked in rows, that is transposed."""
+    """Columns, or numbers, side by side, some of them all those of a loop. Stacked in rows, that is transposed."""
     x = a.inputs[0]
     axis = a.attributes["axis"] % len(a.shape)
     axis -= a.batch is not None and a.batch < axis
-    side_by_side = x.term
-    if not isinstance(side_by_side, Every):
-        shape = math.prod(x.each), len(a.inputs)
-        parts, shapes = tuple(other.term for other in a.inputs), tuple(other.each for other in a.inputs)
-        side_by_side = Call(shape, parts, "stack", shapes, attributes={"axis": len(x.each)})
+    rows, parts = math.prod(x.each), tuple(other.term for other in a.inputs)
+    side_by_side = parts[0]
+    if len(parts) > 1:
+        widths = [part.shape[1] if isinstance(part, Every) else 1 for part in parts]
+        shapes = tuple((rows, width) for width in widths)
+        side_by_side = Call((rows, sum(widths)), parts, "concatenate", shapes, attributes={"axis": 1})
     return side_by_side if axis else algebra.transpose(side_by_side)
 
 

@@ -22,7 +22,8 @@ Written = tuple[str, int]
 class Notation(ABC):
     """Writes the terms of one line.
 
-    lengths  of the loops; letters  for them
+    lengths  of the loops
+    letters  for them, by the number of the loop; by None, that for the number of examples
     timed    whether the line is about a step t: what a sum in it runs over is s then
     """
 
@@ -30,7 +31,7 @@ class Notation(ABC):
     times: str  # element by element
     beside: str  # in a product of matrices
 
-    def __init__(self, lengths: Sequence[int], letters: Mapping[int, str], timed: bool):
+    def __init__(self, lengths: Sequence[int], letters: Mapping[int | None, str], timed: bool):
         self.lengths, self.letters, self.timed = lengths, letters, timed
 
     def text(self, term: Term, at_least: int = RELATION) -> str:
@@ -47,6 +48,8 @@ class Notation(ABC):
                 return self.number(term.value), ATOM if term.value >= 0 else SUM
             case Symbol():
                 return self.symbol(term), ATOM
+            case of.BatchSize():
+                return self.letters[None], ATOM
             case of.OneHot():
                 return self.text(term.parts[0], ATOM), ATOM
             case of.Add():
@@ -68,8 +71,9 @@ class Notation(ABC):
             case of.Diagonal():
                 return self.function("diag", [self.text(term.parts[0])]), ATOM
             case of.Every():
-                first, last = (self.text(of.at(term.parts[0], end, instead_of="s")) for end in ("1", "T"))
-                return self.every(first, last), ATOM
+                step = term.parts[0]
+                ends = of.at(step, "1", 0, "s"), of.at(step, "T", term.shape[1] - self.lengths[term.loop], "s")
+                return self.every(*map(self.text, ends)), ATOM
             case of.Row():
                 return self.function("scatter", [self.text(term.parts[0])]), ATOM
             case of.TimeSum():
@@ -79,8 +83,13 @@ class Notation(ABC):
                 return f"{self.sigma('i', '')} {self.text(term.parts[0], BIG_SUM)}", BIG_SUM
             case of.Cases():
                 letter, offset = self.step(term.time, None)
-                times = [[t + 1 - offset for t in when] for when in term.when]
-                return self.cases([self.text(p) for p in term.parts], str(letter), list(map(_listed, times))), ATOM
+                cases = zip(
+                    term.parts, ([t + 1 - offset for t in when if t + 1 > offset] for when in term.when), strict=True
+                )
+                parts, times = zip(*((part, when) for part, when in cases if when), strict=True)
+                if len(parts) == 1:  # the other one is for a step before the first
+                    return self._written(parts[0])
+                return self.cases(list(map(self.text, parts)), str(letter), list(map(_listed, times))), ATOM
             case of.Call():
                 return self._call(term, term.attributes)
         raise TypeError(f"no notation for {term!r}")
@@ -124,7 +133,7 @@ class Notation(ABC):
             inside = [self.text(p) for p in parts[1:]] or [_written_index(part) for part in index]
             return self.indexed(self.text(parts[0], ATOM), ", ".join(inside)), ATOM
         if name in ("concatenate", "stack") and len(parts) > 1:
-            return self.column([self.text(p) for p in parts], "; " if name == "concatenate" else ", "), ATOM
+            return self.column([self.text(p) for p in parts], "; " if attributes["axis"] == 0 else ", "), ATOM
         if name in ("absolute", "norm"):
             inner = parts[0].parts[0] if isinstance(parts[0], of.Transpose) else parts[0]
             return self.fenced("|" if name == "absolute" else "‖", self.text(inner)), ATOM

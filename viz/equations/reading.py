@@ -15,7 +15,7 @@ from viz.equations.applications import Application, Operand, without
 from viz.equations.examples import Examples, axes_of, width
 from viz.equations.names import NEW, Names, is_uniform, own_past, readers
 from viz.equations.operations import translated
-from viz.equations.terms import BATCH_SIZE, Call, Cases, Every, Row, Symbol, Term, Time, Variable, at
+from viz.equations.terms import BatchSize, Call, Cases, Every, Row, Symbol, Term, Time, Variable, at
 
 LONGEST, LONG = 40, 8
 """A term of more parts than this is given a name of its own; used more than once, of more than that."""
@@ -51,17 +51,18 @@ class Reading:
         self.equations: list[Equation] = []
         self.recorded: dict[tuple[Variable, int | None], Step] = {}
         self._terms: dict[int, Term] = {}
+        self._pending: set[int] = set()
         self._known: dict[Term, Symbol] = {}
         named = self.names.variable
         self.parameters = {named[id(c)] for c in self.circuit.components if c.kind == "parameter" and id(c) in named}
         self.definitions: dict[Variable, Term] = {}
-        self._starting: list[tuple[int, Equation]] = []
+        self._starting: list[tuple[tuple[bool, int], Equation]] = []
         self._starts: dict[tuple[Variable, int], Step] = {}
         self._read_by = self._readers()
         self._times = {id(c): c.times(1 if c.loop is None else self.lengths[c.loop]) for c in self.circuit.components}
         self._batch: Term = algebra.constant(1)
         if self.examples.size not in (None, 1):
-            self._batch = Symbol((), (), BATCH_SIZE)
+            self._batch = BatchSize(())
         for c in self.circuit.components:
             if c.visits[0].forward is None:
                 self._read_forward(c)
@@ -117,8 +118,15 @@ class Reading:
         """Its name; without one what it is computed as."""
         if id(c) in self.names.variable:
             return self.symbol(c, self.names.variable[id(c)])
+        if id(c) in self._pending:  # what leads back to itself has to have a name
+            return self.symbol(c, self.names.invent(c))
         if id(c) not in self._terms:
-            self._terms[id(c)] = self._unnamed(c)
+            self._pending.add(id(c))
+            term = self._unnamed(c)
+            self._pending.remove(id(c))
+            if id(c) in self.names.variable:  # it has one now
+                term = self._define_new(c, term)
+            self._terms[id(c)] = term
         return self._terms[id(c)]
 
     def _unnamed(self, c: Component) -> Term:
@@ -128,14 +136,13 @@ class Reading:
             return self._element(c)
         term = terms.replaced(self.computed(c), self._known)
         shared = self._read_by[id(c)] > 1 and c.visits[0].forward is None
-        if terms.size(term) <= (LONG if shared else LONGEST):
-            return term
-        return self._name(c)
+        if terms.size(term) > (LONG if shared else LONGEST) and id(c) not in self.names.variable:
+            self.names.invent(c)
+        return term
 
-    def _name(self, c: Component) -> Symbol:
-        """Give a component a name, and the name its equation."""
-        right = terms.replaced(self.computed(c), self._known)
-        variable = self.names.invent(c)
+    def _define_new(self, c: Component, right: Term) -> Symbol:
+        """The equation of an invented name."""
+        variable = self.names.variable[id(c)]
         times = self._times[id(c)]
         symbol = self.symbol(c, variable)
         self.equations.append(Equation(symbol, right, times.start, times.stop - 1))
@@ -202,7 +209,7 @@ class Reading:
             over = axes_of(forward.attributes["axis"], len(x.shape))
         else:
             over = tuple(range(len(x.shape) - 1)) if mean == "cross_entropy" else ()
-        if isinstance(self._batch, Symbol) and [x.shape[i] for i in over] == [self.examples.size]:
+        if isinstance(self._batch, BatchSize) and [x.shape[i] for i in over] == [self.examples.size]:
             return replace(divisor, term=self._batch) if over == (self.examples.axis(self._of[id(x)]),) else divisor
         return divisor
 
@@ -231,19 +238,17 @@ class Reading:
         if wire.reach == "all":
             element = self.value(source)
             rows = element.shape[0] if element.shape else 1
-            return Every((rows, len(source.visits)), (at(element, "s"),))
-        if wire.reach in ("first", "last"):
-            return self.end(source, wire.reach)
-        if wire.reach == "once" or id(source) in self.names.invariant:
-            return self.value(source)
-        term = at(self.value(source), "t", -wire.delay)
+            return Every((rows, len(source.visits)), (at(element, "s", source.first),), source.loop or 0)
+        term = self._given(wire)
+        if wire.reach != "step" or id(source) in self.names.invariant:
+            return term
         absent = [t for t in self._times[id(c)] if t - wire.delay not in self._times[id(source)]]
         if not absent:
             return term
         if isinstance(term, Symbol) and all(self._start(c, wire, term, t) for t in absent):
             return term
         present = [t for t in self._times[id(c)] if t not in absent]
-        initial = [self.read(c, chosen(c, wire, t, self._times), slot) for t in absent]
+        initial = [self._stand_in(c, wire, t) for t in absent]
         return self._cases(c, [(term, present), *((i, [t]) for i, t in zip(initial, absent, strict=True))])
 
     def end(self, c: Component, which: str) -> Term:
@@ -269,8 +274,18 @@ class Reading:
         body = at(self.read(c, added, 0), "s")
         total = algebra.time_sum(body, c.loop, times.start, times.stop - 1)
         first = times[-1] if c.backward else times[0]
-        initial = self.moment(self.read(c, chosen(c, past, first, self._times), 0), c.loop, first)
+        initial = self.moment(self._stand_in(c, past, first), c.loop, first)
         return algebra.add(initial, total)
+
+    def _stand_in(self, c: Component, wire: Wire, t: int) -> Term:
+        """What is read at the time t in the place of a step that is not, written for the step t."""
+        return self._given(chosen(c, wire, t, self._times))
+
+    def _given(self, wire: Wire) -> Term:
+        """What a wire gives at the step t, if it gives something then."""
+        if wire.reach in ("first", "last"):
+            return self.end(wire.source, wire.reach)
+        return at(self.value(wire.source), "t", -wire.delay)
 
     def _start(self, c: Component, wire: Wire, symbol: Symbol, t: int) -> bool:
         """Write h⁽⁰⁾ = …: what is there in the place of a step that is not. False if something else is already."""
@@ -290,8 +305,9 @@ class Reading:
         assert loop is not None
         left = self.moment(symbol, loop, t)
         assert isinstance(left, Symbol)
-        right = self.moment(self.read(c, initial, 0), loop, t)
-        self._starting.append((abs(key[1]), Equation(left, right)))
+        right = self.moment(self._stand_in(c, wire, t), loop, t)
+        inside = 0 <= key[1] < self.lengths[loop]
+        self._starting.append(((inside, abs(key[1])), Equation(left, right)))
         return True
 
     def _switch(self, c: Component, wire: Wire) -> Term:
@@ -304,7 +320,7 @@ class Reading:
                 if there or (isinstance(term, Symbol) and self._start(c, plain, term, t)):
                     options.append((term, [t]))
                 else:
-                    options.append((self.read(c, chosen(c, plain, t, self._times), 0), [t]))
+                    options.append((self._stand_in(c, plain, t), [t]))
         return self._cases(c, options)
 
     def _cases(self, c: Component, options: list[tuple[Term, list[int]]]) -> Term:

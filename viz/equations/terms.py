@@ -28,10 +28,6 @@ class Variable:
     loss: str = ""
 
 
-BATCH_SIZE = Variable("B")
-"""How many examples there are."""
-
-
 @dataclass(frozen=True)
 class Time:
     """A step: "t" − 1, the end "T" of the loop or its beginning "1"; "s" is the step that a sum runs over."""
@@ -62,6 +58,10 @@ class Symbol(Term):
     variable: Variable = Variable("")
     time: Time | None = None
     of_batch: bool = False
+
+
+class BatchSize(Term):
+    """B: how many examples there are."""
 
 
 class Add(Term):
@@ -103,8 +103,11 @@ class OneHot(Term):
     """The column that is 1 at a label and 0 elsewhere, or a row for each of several; written as the labels are."""
 
 
+@dataclass(frozen=True)
 class Every(Term):
-    """A column, or a number, at all steps s of its loop, side by side."""
+    """A column, or a number, at the steps s = 1, 2, … of a loop, side by side; as many as there are columns."""
+
+    loop: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,47 @@
+"""The inner nodes of a tree, where they have no name: what a function that calls itself returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import CodeType
+
+from tinygrad_rnn.circuit import Circuit, Component
+from tinygrad_rnn.naming import Site
+
+
+def returned(circuit: Circuit) -> set[int]:
+    """The ids of the components that a function that calls itself gives back to its caller, to be used there."""
+    recursive = _recursive([c.visits[0].site for c in circuit.components if c.visits[0].site is not None])
+    found = set()
+    for c in circuit.components if recursive else ():
+        for wire in c.wires:
+            if _is_recursive(wire.source, recursive) and _returns_to(wire.source, c):
+                found.add(id(wire.source))
+    return found
+
+
+def _recursive(sites: list[Site]) -> set[CodeType]:
+    """The functions among the calls that led to these places that were running already when they were called."""
+    found: set[CodeType] = set()
+    for site in {id(site): site for site in sites}.values():
+        running: set[CodeType] = set()
+        for at in _calls(site):
+            (found if at.code in running else running).add(at.code)
+    return found
+
+
+def _is_recursive(c: Component, recursive: set[CodeType]) -> bool:
+    site = c.visits[0].site
+    return c.operation is not None and site is not None and site.code in recursive
+
+
+def _returns_to(c: Component, user: Component) -> bool:
+    """Whether it was computed in a function called from the one that uses it."""
+    call, used = c.visits[0].site.caller, user.visits[0].site
+    return call is not None and used is not None and call.code is used.code and call.caller is used.caller
+
+
+def _calls(site: Site | None) -> Iterator[Site]:
+    while site is not None:
+        yield site
+        site = site.caller
