@@ -1,232 +1,239 @@
-"""The gallery: a model of the lecture trained, recorded and drawn, on a page to be read beside it.
+"""The gallery: the lecture as a static site, a page for each topic, every picture and number of which this code made.
 
     viz.gallery.build("build/gallery", steps=2000)     # what  python -m viz.gallery --quick  does
 
-What fails for want of a package, of Graphviz or of a permission fails before the training. The page is written last and
-in one piece: an interrupted build leaves the page that was there before, or none.
+A page that is there and as it should be is left alone: it holds a digest of all that it depends on. A page is written
+last, after its pictures, and in one piece, so that an interrupted build goes on where it stopped. One that fails gives
+its place to the reason, and the others are built.
 """
 
 from __future__ import annotations
 
+import html
 import importlib.util
-import inspect
-import math
+import json
 import os
-import platform
 import re
-import zlib
-from collections.abc import Callable
+import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import numpy as np
+from tinygrad_rnn.checkpoints import CheckpointError
+from viz.diagram import THEMES
+from viz.gallery.digests import digest
+from viz.gallery.models import code, module_of, show
+from viz.gallery.sections import Picture, Section, Work
+from viz.gallery.topics import TOPICS, Topic
+from viz.plots import CURVES
+from viz.render import RendererMissing, svg, write
+from zoo import readout
+from zoo.tasks.characters import Corpus
+from zoo.training import progress_bar
 
-import tinygrad_rnn as tg
-from tinygrad_rnn.checkpoints import previous
-from viz.diagram import THEMES, Diagram
-from viz.plots import CURVES, loss_curve
-from viz.render import write
-from viz.views import circuit, side_by_side, unfolded
-from zoo import pattern_1
-from zoo.tasks.characters import Characters, Corpus, load
-from zoo.training import History, train
-
-NAME = "pattern I"
-LR, CLIP, WEIGHT_DECAY = 0.006, 1.0, 0.1
-REPORTS = 40  # points of the loss curve
-DRAWN = 6  # steps of the run that is drawn: the first two and the last are shown
-SAMPLE = 600  # characters
-
-SEES = {
-    "uniform": "nothing",
-    "unigram": "how often each character occurs",
-    "bigram": "the character before",
-    "trigram": "the 2 characters before",
-    "4-gram": "the 3 characters before",
-    "5-gram": "the 4 characters before",
-    NAME: "all characters before, through h",
-}
+NOT_BUILT = "not built yet"
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture in both themes, an SVG file for each, beside the page. Its size is in CSS pixels."""
+class State:
+    """What a page says of itself. Without a digest it only holds the place of one."""
 
-    name: str
-    alt: str
-    width: int
-    height: int
-
-    def file(self, theme: str) -> str:
-        return f"{self.name}-{theme}.svg"
+    digest: str = ""
+    problem: str = NOT_BUILT
+    thumbnail: str = ""
 
 
 @dataclass(frozen=True)
 class Built:
-    """The page, and what the model and its baselines reach on it, in nats per character."""
+    """The index; the names of the pages that were built, and of those left as they were; what is wrong with which."""
 
-    page: Path
-    nats: float
-    baselines: dict[str, float]
+    index: Path
+    new: list[str]
+    kept: list[str]
+    problems: dict[str, str]
 
 
 def build(
     out: str | os.PathLike[str],
     *,
     steps: int,
+    only: Sequence[str] = (),
+    topics: Sequence[Topic] = TOPICS,
+    claims: str | os.PathLike[str] = Path("build", "claims.json"),
+    command: str = "viz.gallery.build",
+    corpus: Corpus | None = None,
     hidden: int = 256,
     seed: int = 0,
-    corpus: Corpus | None = None,
-    command: str = "viz.gallery.build",
     show: bool = False,
 ) -> Built:
-    """Train pattern I on characters, draw it, and write the page `out`/index.html.
+    """Build the pages of the topics, and the index `out`/index.html.
 
-    corpus   None: the help topics of this Python
-    command  what the page says it was made by
-    show     print how the training goes, with a progress bar if there is a terminal
-
-    A build that was interrupted goes on from its last checkpoint, which is in `out` until the page is written.
+    steps    of training the character model
+    only     names of topics; without, all are built
+    claims   what `python -m zoo claims` has measured; shown if the file is there
+    command  what the pages say they were made by
+    corpus   to train on; None: the help topics of this Python
+    show     how it goes, with a progress bar if there is a terminal
 
     Raises ModuleNotFoundError for what pip has to install, viz.RendererMissing without Graphviz, OSError or
-    CheckpointError where `out` cannot be written, and what `zoo.training.train` raises.
+    CheckpointError where `out` cannot be written, ValueError for a topic that there is not.
     """
-    _require("jinja2", "matplotlib", *["tqdm"] * show)
-    out = Path(out)
-    task = Characters(load() if corpus is None else corpus)
-    for_weights, for_batches, for_sample = np.random.default_rng(seed).spawn(3)
-    model = pattern_1.Pattern1(task.inputs, hidden, task.outputs, rng=for_weights, dtype=np.float32)
-    pictures = _diagrams(model, task, out)
-
-    untrained = task.validation_loss(model)
-    checkpoint = out / f"pattern-1-{_digest(task.corpus.text, steps, hidden, seed, LR, CLIP, WEIGHT_DECAY):08x}.npz"
-    history = train(
-        model,
-        task,
-        steps=steps,
-        lr=LR,
-        clip=CLIP,
-        weight_decay=WEIGHT_DECAY,
-        rng=for_batches,
-        every=math.ceil(steps / REPORTS),
-        checkpoint=checkpoint,
-        show=show,
-    )
-    pictures["loss"] = _loss(history, untrained, task.baselines, out)
-
-    built = Built(out / "index.html", history.validation[-1], task.baselines)
-    text = "Python’s own help topics" if corpus is None else "a text given to build"
-    html = _html(
-        pictures=pictures,
-        drawn=DRAWN,
-        source={"path": pattern_1.__name__.replace(".", "/") + ".py", "text": _source()},
-        standings=_standings({**task.baselines, NAME: built.nats}),
-        sample=task.sample(model, for_sample, SAMPLE),
-        facts={
-            "Text": f"{text}: {len(task.corpus.text):,} characters, {task.inputs} of them distinct",
-            "Weights": f"{sum(p.size for p in model.parameters()):,}, for {hidden} hidden units",
-            "Updates": f"{steps:,}, each on {task.B} windows of {task.T} characters",
-            "Optimiser": f"AdamW, learning rate {LR} falling to 0, weight decay {WEIGHT_DECAY:g}",
-            "Clipping": f"gradients to norm {CLIP:g}",
-            "Training": f"{history.seconds[-1]:.0f} seconds",
-            "Seed": seed,
-            "Python, NumPy": f"{platform.python_version()}, {np.__version__}",
-            "Processor cores": os.cpu_count(),
-        },
-        command=command,
-        made=datetime.now().astimezone(),
-    )
-    write(built.page, html.encode())
-    for file in (checkpoint, previous(checkpoint)):
-        file.unlink(missing_ok=True)
-    return built
+    _require("jinja2", "latex2mathml", "matplotlib", "pygments", *["tqdm"] * show)
+    svg("digraph {}")  # a Graphviz that is missing is better known now
+    out, measured = Path(out), _measured(Path(claims))
+    site = _Site(out, list(topics), command)
+    chosen = site.named(only)
+    site.hold_places()
+    new, kept = [], []
+    bar: Any = progress_bar()(chosen, unit="page", disable=None, dynamic_ncols=True) if show else chosen
+    for topic in bar:
+        if show:
+            bar.set_description(topic.title)
+        work = Work(out, topic.name, steps, hidden, seed, corpus, show)
+        rows = [row for row in measured.get("claims", []) if row["name"].startswith(topic.claims)]
+        key = digest(_modules(topic), _settings(topic, work), rows)
+        if site.is_as_it_should_be(topic, key):
+            kept.append(topic.name)
+            continue
+        try:
+            site.write(topic, key, *_sections(topic, work, measured, rows))
+            new.append(topic.name)
+        except (OSError, CheckpointError, RendererMissing, ImportError):
+            raise  # it would befall the other pages too
+        except Exception as error:
+            site.give_place_to(topic, error)
+        site.write_index()
+    site.write_index()
+    states = {topic.name: site.state(topic) for topic in chosen}
+    return Built(site.index, new, kept, {name: state.problem for name, state in states.items() if state.problem})
 
 
-# -- pictures ------------------------------------------------------------------------------------------------
+def _sections(
+    topic: Topic, work: Work, measured: dict[str, Any], rows: list[dict[str, Any]]
+) -> tuple[list[Section], Picture | None]:
+    """All sections of a page, and its thumbnail for the index."""
+    shown = [show(name, heading, work) for name, heading in topic.models.items()]
+    extras = [section for make in topic.extras if (section := make(work)) is not None]
+    sections = [*(model.section for model in shown), *extras]
+    if rows:
+        sections.append(Section("claims", "What was measured", "claims.html", {"rows": rows, "measured": measured}))
+    modules = dict.fromkeys([*map(module_of, topic.models), *topic.code])
+    sections.append(code(modules, [place for model in shown for place in model.places]))
+    thumbnails = [s.thumbnail for s in [*extras, *sections] if s.thumbnail]
+    return sections, thumbnails[0] if thumbnails else None
 
 
-def _diagrams(model: Any, task: Characters, out: Path) -> dict[str, Picture]:
-    """The diagrams of the model, drawn from the record of its run on a short sequence."""
-    x, y = task.batch(np.random.default_rng(0))
-    graph = tg.record(model, x[:DRAWN], y[:DRAWN])
-    alt: dict[Callable[..., Diagram], str] = {
-        side_by_side: "The circuit of pattern I, an arrow that says unfold, the unfolded graph; described below.",
-        circuit: f"The circuit of pattern I. {circuit(graph).description}",
-        unfolded: f"The unfolded graph of pattern I. {unfolded(graph).description}",
-    }
-    pictures = {}
-    for view, words in alt.items():
-        name = view.__name__
-        for theme in THEMES:
-            file = view(graph, theme=theme).render(out / f"{name}-{theme}.svg")
-        pictures[name] = Picture(name, words, *_size(file.read_text(encoding="utf-8")))
-    return pictures
+def _modules(topic: Topic) -> list[ModuleType]:
+    """What a page depends on in the zoo; an example of a cell has a readout around it."""
+    return [readout, *map(module_of, topic.models), *topic.code, *topic.uses]
 
 
-def _loss(history: History, untrained: float, baselines: dict[str, float], out: Path) -> Picture:
-    """The loss curve among the lines of the baselines."""
-    training = list(zip(history.step, history.train, strict=True))
-    validation = [(0, untrained), *zip(history.step, history.validation, strict=True)]
-    for theme in THEMES:
-        svg = loss_curve(training, validation, baselines, name=NAME, unit="nats per character", theme=theme)
-        write(out / f"loss-{theme}.svg", svg.encode())
-    steps, last = validation[-1]
-    fall = f"The validation loss goes from {untrained:.2f} to {last:.2f} nats per character in {steps:,} updates."
-    lines = ", ".join(f"{name} {nats:.2f}" for name, nats in baselines.items())
-    return Picture("loss", f"{fall} Dashed lines: {lines}.", *_size(svg))
+def _settings(topic: Topic, work: Work) -> list[Any]:
+    """What a topic says; and, where something is trained or measured for it, with what."""
+    said = [topic.title, topic.prose, topic.models, topic.emblem, [make.__name__ for make in topic.extras]]
+    text = work.corpus.text if work.corpus else None
+    return [*said, work.steps, work.hidden, work.seed, text] if topic.extras else said
 
 
-def _size(svg: str) -> tuple[int, int]:
-    """Width and height of an SVG document in CSS pixels, 96 to the inch; it says them in points, 72 to the inch."""
-    width, height = re.findall(r'\b(?:width|height)="([\d.]+)pt"', svg)[:2]
-    return round(float(width) * 96 / 72), round(float(height) * 96 / 72)
+def _measured(file: Path) -> dict[str, Any]:
+    """What `python -m zoo claims` wrote; nothing if it is not there, or not of that form."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
-# -- the page ------------------------------------------------------------------------------------------------
+class _Site:
+    """The files of the gallery."""
 
+    def __init__(self, out: Path, topics: list[Topic], command: str):
+        self.out, self.topics, self.command = out, topics, command
+        self.index = out / "index.html"
 
-def _standings(losses: dict[str, float]) -> list[dict[str, Any]]:
-    """The rows of the table, the worst first."""
-    ours = losses[NAME]
-    return [
-        {
-            "name": name,
-            "ours": name == NAME,
-            "sees": SEES[name],
-            "nats": nats,
-            "beaten": "" if name == NAME else "yes" if ours < nats else "no",
+    def named(self, names: Sequence[str]) -> list[Topic]:
+        """The topics of these names, all without any, in the order of the lecture."""
+        known = [topic.name for topic in self.topics]
+        for name in names:
+            if name not in known:
+                raise ValueError(f"no topic {name!r}; known: {', '.join(known)}")
+        return [topic for topic in self.topics if not names or topic.name in names]
+
+    def page(self, topic: Topic) -> Path:
+        return self.out / f"{topic.name}.html"
+
+    # -- what is there -----------------------------------------------------------------------------------
+
+    def state(self, topic: Topic) -> State:
+        """What the page of a topic says of itself in its head."""
+        try:
+            text = self.page(topic).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return State()
+        said = dict(re.findall(r'<meta name="gallery-(\w+)" content="([^"]*)">', text))
+        return State(*(html.unescape(said.get(name, "")) for name in ("digest", "problem", "thumbnail")))
+
+    def is_as_it_should_be(self, topic: Topic, key: str) -> bool:
+        """Whether a page is of this digest, and all that it shows or leads to is there."""
+        if self.state(topic).digest != key:
+            return False
+        text = self.page(topic).read_text(encoding="utf-8")
+        links = re.findall(r'(?:src|srcset|href)="([^"#]+)', text)
+        return all((self.out / html.unescape(link)).is_file() for link in links if not link.startswith("data:"))
+
+    # -- what is written ---------------------------------------------------------------------------------
+
+    def hold_places(self) -> None:
+        """Let every link lead somewhere from the start."""
+        for topic in self.topics:
+            if not self.page(topic).exists():
+                self._write(topic, "place.html", State(), reason="")
+        self.write_index()
+
+    def give_place_to(self, topic: Topic, error: Exception) -> None:
+        """Say on the page of a topic why it could not be built."""
+        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        self._write(topic, "place.html", State("", problem), reason="".join(traceback.format_exception(error)))
+
+    def write(self, topic: Topic, key: str, sections: list[Section], thumbnail: Picture | None) -> None:
+        problem = "; ".join(section.problem for section in sections if section.problem)
+        state = State(key, problem, thumbnail.name if thumbnail else "")
+        self._write(topic, "topic.html", state, sections=sections)
+
+    def _write(self, topic: Topic, template: str, state: State, **content: Any) -> None:
+        at = self.topics.index(topic)
+        around = {
+            "topic": topic,
+            "number": at + 1,
+            "before": self.topics[at - 1] if at else None,
+            "after": self.topics[at + 1] if at + 1 < len(self.topics) else None,
         }
-        for name, nats in sorted(losses.items(), key=lambda item: -item[1])
-    ]
+        write(self.page(topic), self._html(template, state=state, **around, **content))
 
+    def write_index(self) -> None:
+        """The list of all pages. A page that is built has a picture."""
+        states = [(topic, self.state(topic)) for topic in self.topics]
+        content = self._html("index.html", state=State("", ""), topics=states)
+        write(self.index, content)
 
-def _html(**content: Any) -> str:
-    """The page; whatever is in the content is shown as it is, markup in it too."""
-    import jinja2
+    def _html(self, template: str, **content: Any) -> bytes:
+        """A page; whatever is in the content is shown as it is, markup in it too."""
+        import jinja2
 
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("viz.gallery"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    themes = {theme: {**colours, "curve": CURVES[theme]} for theme, colours in THEMES.items()}
-    return templates.get_template("index.html").render(themes=themes, **content)
-
-
-def _source() -> str:
-    return inspect.getsource(pattern_1)
-
-
-# -- files and packages --------------------------------------------------------------------------------------
-
-
-def _digest(*dependencies: Any) -> int:
-    """A number that changes with whatever a checkpoint depends on, the code of the model among it."""
-    return zlib.crc32(repr((_source(), *dependencies)).encode())
+        templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("viz.gallery"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        themes = {theme: {**colours, "curve": CURVES[theme]} for theme, colours in THEMES.items()}
+        made = datetime.now().astimezone()
+        page = templates.get_template(template).render(themes=themes, made=made, command=self.command, **content)
+        return page.encode()
 
 
 def _require(*packages: str) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `python -m viz.gallery [--quick] [--out FOLDER] [--steps N]`."""
+"""The command line: `python -m viz.gallery [--quick] [--out FOLDER] [--steps N] [TOPIC …]`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tinygrad_rnn.checkpoints import CheckpointError
 from viz.gallery import build
+from viz.gallery.topics import TOPICS
 from viz.render import RendererMissing, RenderError
 
 PROGRAM = "python -m viz.gallery"
@@ -23,22 +24,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     steps = arguments.steps or (QUICK if arguments.quick else STEPS)
     command = shlex.join([*PROGRAM.split(), *argv])
     try:
-        built = build(arguments.out, steps=steps, command=command, show=True)
+        built = build(arguments.out, steps=steps, only=arguments.topics, command=command, show=True)
     except KeyboardInterrupt:
         print(f"Stopped. The build goes on with\n    {command}", file=sys.stderr)
         return 130
-    except (ImportError, OSError, FloatingPointError, CheckpointError, RendererMissing, RenderError) as error:
+    except (ImportError, OSError, ValueError, CheckpointError, RendererMissing, RenderError) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
-    print(f"{built.page}: pattern I reaches {built.nats:.3f} nats per character")
-    if not built.nats < built.baselines["bigram"]:
-        print(f"{PROGRAM}: that does not beat the bigram's {built.baselines['bigram']:.3f}", file=sys.stderr)
-        return 1
-    return 0
+    print(f"{built.index}: {len(built.new)} pages built, {len(built.kept)} unchanged")
+    for name, problem in built.problems.items():
+        print(f"{PROGRAM}: {name}: {problem}", file=sys.stderr)
+    return 1 if built.problems else 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=PROGRAM, description="Train, record and draw; write a page to read.")
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="The lecture as a static site: train, record, draw.")
+    known = ", ".join(topic.name for topic in TOPICS)
+    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=f"build these alone: {known} (all)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--quick", action="store_true", help=f"train for {QUICK} updates, about a minute")
     length.add_argument("--steps", type=_whole, metavar="N", help=f"train for N updates ({STEPS}, some minutes)")
