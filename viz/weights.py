@@ -59,9 +59,11 @@ class Weights:
         return tuple(found)
 
     def _expression(self, c: Component) -> tuple[str, ...]:
-        """1 − 1/α for what is computed from numbers; otherwise the parameters in it, W for W.T."""
+        """Its name or 1 − 1/α for what is no matrix; otherwise the parameters in it, W for W.T."""
         operands = [text for w in c.wires for text in self._written[id(w.source)]]
         assert c.operation is not None
+        if c.name and operands and np.ndim(c.visits[0].value) < 2:
+            return (c.name,)
         signs = {"add": " + ", "subtract": " − ", "divide": "/"}
         if len(operands) == 2 and c.operation.name in signs and np.ndim(c.visits[0].value) < 2:
             left, right = operands
