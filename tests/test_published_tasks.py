@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
-from zoo.claims.published import ElmanCell, all_letters_right, forgetful, median_below, order_told
+from zoo.claims.published import CLAIMS, median_below, some_below
+from zoo.claims.reading import ElmanCell, all_letters_right, forgetful, order_told
+from zoo.claims.reservoirs import nrmse84
 from zoo.claims.teaching import growing
 from zoo.recursive import DeepRecursive, Recursive
 from zoo.tasks.copy_memory import BLANK, SIGN, CopyMemory
@@ -285,7 +287,8 @@ def test_lengths_grow_from_the_shortest_to_all():
 
 def test_a_median_with_a_nan_holds_nothing():
     assert median_below(1)([0.5, 2, 0.9]) and not median_below(1)([0.5, 2, 1.5])
-    assert not median_below(1)([0.5, math.nan, 0.5])
+    assert some_below(1)([2, 0.5, 2]) and not some_below(1)([1, 2, 3])
+    assert not median_below(1)([0.5, math.nan, 0.5]) and not some_below(1)([0.5, math.nan, 0.5])
 
 
 def test_the_deep_composition_is_two_layers():
@@ -296,3 +299,20 @@ def test_the_deep_composition_is_two_layers():
     x = np.random.default_rng(2).normal(size=(3, 5, 3))
     model(x, np.zeros(5, int), (0, (1, 2))).backward()
     assert all(np.any(p.grad.data) for p in model.parameters())
+
+
+# The claims
+
+FAILURES = {"embedded-reber-elman", "adding-rnn", "no-clipping", "reversal-long", "warp-variable-leaky"}
+FAST = [c for c in CLAIMS if not c.name.startswith("mackey-glass") and c.name != "copy-memory-chance"]
+
+
+@pytest.mark.parametrize("claim", FAST, ids=lambda claim: claim.name)
+def test_after_two_steps_no_claim_of_learning_holds_and_every_claim_of_failure_does(claim):
+    figure = claim.measure(0, False, lambda steps, what="": list(steps)[:2])
+    assert math.isfinite(figure)
+    assert claim.holds([figure]) == (claim.name in FAILURES)
+
+
+def test_an_echo_state_network_that_was_fed_nothing_of_the_series_cannot_go_on_with_it():
+    assert nrmse84(17, hidden=100)(0, True, lambda steps, what="": []) > 0.5

@@ -45,8 +45,8 @@ class Outcome:
         """The median of the seeds and, where they differ, the least and the most."""
         if self.error:
             return self.error
-        least, median, most = _spread(self.figures)
-        return f"{median:.5g}" if least == most else f"{median:.5g} ({least:.5g} … {most:.5g})"
+        least, median, most = (f"{figure:.5g}" for figure in _spread(self.figures))
+        return median if least == most else f"{median} ({least} … {most})"
 
     @property
     def about(self) -> str:

@@ -58,6 +58,6 @@ class ListOps:
         operator = rng.integers(len(OPERATORS), size=n)
         leaves.append(DIGITS + operator)
         place = len(leaves) - 1
-        depths = rng.permutation([depth - 1, rng.integers(depth)])
+        depths = rng.permutation([depth - 1, int(rng.integers(depth))])
         (left, a), (right, b) = (self.expression(int(d), n, leaves, rng) for d in depths)
         return (place, (left, right)), np.choose(operator, [f(a, b) for f in OPERATORS])
