@@ -12,7 +12,7 @@ export OPENBLAS_NUM_THREADS := 1
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
-gallery: .venv/with-gallery ## every model, its diagrams and plots, as build/gallery/index.html (QUICK=1: short training)
+gallery: .venv/with-gallery ## the lecture, running: a page a topic, as build/gallery/index.html (QUICK=1: short training)
 	$(RUN) viz.gallery $(if $(filter 1,$(QUICK)),--quick)
 	@echo "The gallery is $(CURDIR)/build/gallery/index.html"
 
