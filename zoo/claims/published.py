@@ -159,8 +159,8 @@ CLAIMS: list[Claim] = [
     ),
     Claim(
         "reversal-attention-weights",
-        "Its weights are the anti-diagonal: writing the t-th digit it looks at the t-th from the end.",
-        JOEY, "= 1 (chance 0.1)", looked_at, at_least(1), False, "of the steps",
+        "Its weights are the anti-diagonal: writing the t-th digit it looks at the t-th from the end, or next to it.",
+        JOEY, "= 1 (chance 0.28)", looked_at, at_least(1), False, "of the steps",
     ),
     Claim(
         "sort-pointer",
