@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-EXTRAS = {"matplotlib", "tqdm", "jinja2", "latex2mathml", "pygraphviz"}
+EXTRAS = {"matplotlib", "tqdm", "jinja2", "latex2mathml", "pygments", "pygraphviz"}
 
 
 def _imports(path, top_level_only=False):
