@@ -1,11 +1,11 @@
 """Where the inputs of a component come from, read off the steps that they came from at each time:
 
-the same time of another component          a wire
-d steps earlier, something else before      a wire with d delays and initial values
-one value for all visits                    a parameter, a constant, a context
-element t of an array                       a sequence
-one end of another loop, or all of it       an edge out of that loop
-now one component, now another              a switch
+    the same time of another component          a wire
+    d steps earlier, something else before      a wire with d delays and initial values
+    one value for all visits                    a parameter, a constant, a context
+    element t of an array                       a sequence
+    one end of another loop, or all of it       an edge out of that loop
+    now one component, now another              a switch
 """
 
 from __future__ import annotations
