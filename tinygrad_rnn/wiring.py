@@ -6,6 +6,8 @@
     element t of an array                       a sequence
     one end of another loop, or all of it       an edge out of that loop
     now one component, now another              a switch
+
+What cannot be said so is a FoldError, which names the place.
 """
 
 from __future__ import annotations
