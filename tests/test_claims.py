@@ -57,9 +57,9 @@ def test_the_table_has_the_figure_to_reach_the_median_the_spread_and_the_verdict
 
 
 def test_the_json_file_has_every_figure_and_what_they_depend_on():
-    main(["claims", "first", "--out", "docs/tables/run", "--seeds", "2"])
+    main(["claims", "first", "--out", "docs/tables/run", "--seeds", "0-1"])
     told = saved("docs/tables/run")
-    assert told["command"] == "python -m zoo claims first --out docs/tables/run --seeds 2"
+    assert told["command"] == "python -m zoo claims first --out docs/tables/run --seeds 0-1"
     assert (told["seeds"], told["quick"], told["asked"]) == ([0, 1], False, 1)
     assert told["versions"]["NumPy"] == np.__version__
     assert f"{os.cpu_count()} cores" in told["machine"]
@@ -145,10 +145,10 @@ def test_a_claim_is_measured_for_each_seed_and_told_whether_to_be_quick(claims):
         return 0.0
 
     add(claims, claim("third", measure))
-    main(["claims", "third", "--seeds", "4"])
+    main(["claims", "third", "--seeds", "3-5"])
     main(["claims", "third", "--quick", "--seeds", "1"])
     steps = ([0, 1, 2], ["a", "b"])
-    assert asked == [*((seed, False, *steps) for seed in range(4)), (0, True, *steps)]
+    assert asked == [*((seed, False, *steps) for seed in (3, 4, 5)), (1, True, *steps)]
 
 
 def test_quick_leaves_out_what_takes_its_time(capsys):
@@ -168,7 +168,8 @@ def test_a_name_given_twice_is_measured_once():
         ("claims frist", "no claim 'frist'; did you mean first?"),
         ("claims first xxxxxxxx", "no claim 'xxxxxxxx'; one of: first, second"),
         ("claims second --quick", "second takes its time: leave out --quick"),
-        ("claims --seeds 0", "--seeds: a whole number from 1 up, not '0'"),
+        ("claims --seeds 5-3", "--seeds: the first and the last seed, such as 3-5, not '5-3'"),
+        ("claims --seeds three", "--seeds: the first and the last seed, such as 3-5, not 'three'"),
         ("claims --sedes 3", "unrecognized arguments: --sedes"),
         ("claims --out file/claims", "file"),
         ("claims --out .", "--out: a file's name without its ending, not the folder '.'"),

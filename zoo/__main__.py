@@ -189,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     add = _command(commands, "claims", measure_all)
     add("names", nargs="*", metavar="NAME", help=f"{_known(CLAIMS)} (all)")
     add("--quick", action="store_true", help="only what shows within three minutes, with fewer steps")
-    add("--seeds", type=_whole, metavar="N", default=3, help="measure each for the seeds 0 to N − 1 (%(default)s)")
+    add("--seeds", type=_seeds, metavar="A-B", default="0-2", help="the first and the last seed (%(default)s)")
     to = Path("build", "claims")
     add("--out", type=_stem, metavar="PATH", default=to, help="writes PATH.md and PATH.json (%(default)s)")
     return parser
@@ -213,6 +213,17 @@ def _whole(text: str, least: int = 1) -> int:
 
 def _seed(text: str) -> int:
     return _whole(text, least=0)
+
+
+def _seeds(text: str) -> range:
+    first, _, last = text.partition("-")
+    try:
+        seeds = range(_seed(first), _seed(last or first) + 1)
+    except argparse.ArgumentTypeError:
+        seeds = range(0)
+    if not seeds:
+        raise argparse.ArgumentTypeError(f"the first and the last seed, such as 3-5, not {text!r}")
+    return seeds
 
 
 def _stem(text: str) -> Path:

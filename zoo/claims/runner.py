@@ -106,8 +106,8 @@ class Report:
         return f"# Claims\n\n{self.summary}. Measured by {how}.\n\n{table}\n"
 
 
-def measure_claims(claims: Sequence[Claim], *, seeds: int, quick: bool, out: Path, command: str) -> Report:
-    """Measure each claim for the seeds 0 … seeds − 1, printing a row for each and writing ``out.md`` and ``out.json``.
+def measure_claims(claims: Sequence[Claim], *, seeds: Sequence[int], quick: bool, out: Path, command: str) -> Report:
+    """Measure each claim for each seed, printing a row for each claim and writing ``out.md`` and ``out.json``.
 
     A claim whose experiment raises does not hold, and the others go on. Ctrl-C loses only the claim under way.
 
@@ -117,7 +117,7 @@ def measure_claims(claims: Sequence[Claim], *, seeds: int, quick: bool, out: Pat
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent):
         pass  # what cannot be written to is better known now
-    report = Report(command, list(range(seeds)), quick, len(claims))
+    report = Report(command, list(seeds), quick, len(claims))
     widths = max(len(c.name) for c in claims), max(len(f"{c.reach} {c.unit}") for c in claims)
     print(f"{'claim':{widths[0]}}  {'':11}  {'seconds':>7}  {'to reach':{widths[1]}}  measured: median (least … most)")
     try:
