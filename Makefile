@@ -6,7 +6,7 @@ RUN := .venv/bin/python -m
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help gallery test lint format parity bench clean
+.PHONY: help gallery test claims lint format parity bench clean
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -18,6 +18,9 @@ gallery: .venv/with-gallery ## the lecture, running: a page a topic, as build/ga
 
 test: .venv/with-test,gallery ## run the tests
 	$(RUN) pytest -q
+
+claims: .venv/with-gallery ## measure what is said of the models, within an hour (QUICK=1: what shows within a minute)
+	$(RUN) zoo claims $(if $(filter 1,$(QUICK)),--quick)
 
 lint: .venv/with-test,gallery ## check style, formatting and types
 	$(RUN) ruff check
