@@ -68,7 +68,7 @@ def test_the_json_file_has_every_figure_and_what_they_depend_on():
     assert row.pop("seconds") >= 0
     assert row == {
         "name": "first", "statement": "The first is so.", "source": "derived", "reach": "< 0.6", "unit": "nats",
-        "figures": [0.25, 0.125], "median": 0.1875, "holds": True, "error": "",
+        "tried": "", "figures": [0.25, 0.125], "median": 0.1875, "holds": True, "error": "",
     }  # fmt: skip
 
 
@@ -91,6 +91,15 @@ def test_one_that_falls_short_is_measured_like_the_others_and_the_exit_code_is_1
     assert re.search(r"^fourth +holds", out, re.MULTILINE)
     assert "3 of 4 claims hold; saved" in out
     assert [row["holds"] for row in saved()["claims"]] == [True, True, False, True]
+
+
+def test_below_the_table_stands_what_falls_short_by_how_much_and_what_was_tried(claims):
+    main(["claims"])
+    assert "falls short" not in Path("build/claims.md").read_text()
+    add(claims, claim("third", holds=below(0.5), tried="A larger one did no better."))
+    main(["claims"])
+    _, _, short = Path("build/claims.md").read_text().partition("\n## What falls short\n\n")
+    assert short == "- `third`, to reach < 0.6 nats: measured 0.25 (0.125 … 0.5). A larger one did no better.\n"
 
 
 def test_one_that_raises_does_not_hold_says_why_and_the_others_go_on(capsys, claims):

@@ -32,6 +32,7 @@ class Claim:
     holds      whether the figures of all seeds are as said; of a figure that is NaN nothing holds
     quick      whether it is also measured, with fewer steps or smaller, where all must be quick
     unit       of both figures: "nats a step", "of the sequences"
+    tried      what was tried, of a claim that is known to fall short
     """
 
     name: str
@@ -42,6 +43,7 @@ class Claim:
     holds: Callable[[list[float]], bool]
     quick: bool = False
     unit: str = ""
+    tried: str = ""
 
 
 def worst(errors: Iterable[float]) -> float:

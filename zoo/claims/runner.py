@@ -84,7 +84,7 @@ class Report:
     def json(self) -> str:
         rows = [
             {
-                **{name: getattr(o.claim, name) for name in ("name", "statement", "source", "reach", "unit")},
+                **{name: getattr(o.claim, name) for name in ("name", "statement", "source", "reach", "unit", "tried")},
                 "figures": [_number(figure) for figure in o.figures],
                 "median": _number(_spread(o.figures)[1]),
                 "holds": o.holds,
@@ -103,7 +103,13 @@ class Report:
         table = "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in [head, ["---"] * len(head), *rows])
         known = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         how = f"`{self.command}`, seeds {', '.join(map(str, self.seeds))}; {self.machine}; {known}; {self.date}"
-        return f"# Claims\n\n{self.summary}. Measured by {how}.\n\n{table}\n"
+        short = "".join(
+            f"- `{o.claim.name}`, to reach {o.reach}: measured {o.measured}. {o.claim.tried}".rstrip() + "\n"
+            for o in self.outcomes
+            if not o.holds
+        )
+        below = f"\n## What falls short\n\n{short}" if short else ""
+        return f"# Claims\n\n{self.summary}. Measured by {how}.\n\n{table}\n{below}"
 
 
 def measure_claims(claims: Sequence[Claim], *, seeds: Sequence[int], quick: bool, out: Path, command: str) -> Report:
