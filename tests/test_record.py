@@ -285,6 +285,14 @@ def test_where_the_source_cannot_be_read_a_step_is_called_by_its_glyph():
     assert [step.label for step in _operations(graph)] == ["tanh"]
 
 
+def test_the_names_are_those_of_the_file_as_it_was_when_it_was_last_loaded(tmp_path):
+    for name in "before", "afterwards":
+        file = tmp_path / "edited.py"
+        file.write_text(f"def function(x):\n    {name} = x * 2\n    return {name}")
+        function = runpy.run_path(str(file))["function"]
+        assert _names(tg.record(function, np.ones(2))) == [name]
+
+
 def test_a_step_knows_its_module_its_line_and_its_visit(xs):
     graph = tg.record(Encoder(), xs)
     sums = [step for step in _operations(graph) if step.name == "s"]

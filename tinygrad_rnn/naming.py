@@ -90,14 +90,16 @@ def _element(targets: Target, element: int, many: int, visit: int) -> Target:
 def _receiver(code: CodeType, instruction: int) -> Received | None:
     """What receives the value of the expression at an instruction."""
     at = place(code, instruction)
-    return _receivers(at.file).get((at.line, at.column, at.end_line, at.end_column))
+    linecache.checkcache(at.file)  # the module may have been edited and loaded again
+    receivers = _receivers("".join(linecache.getlines(at.file)))
+    return receivers.get((at.line, at.column, at.end_line, at.end_column))
 
 
 @lru_cache(maxsize=256)
-def _receivers(file: str) -> dict[Span, Received]:
-    """For every expression of a source file that something receives: by its span, what receives it."""
+def _receivers(source: str) -> dict[Span, Received]:
+    """For every expression of a source text that something receives: by its span, what receives it."""
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):  # not Python; null bytes
         return {}
     found: dict[Span, Received] = {}
