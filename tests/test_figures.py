@@ -18,7 +18,7 @@ import viz
 from zoo.catalogue import CATALOGUE
 
 GOLDEN = Path(__file__).parent / "golden"
-TREES = {"recursive"}
+TREES = {"recursive", "recursive-deep"}
 DRAWINGS = [
     *(
         (name, form)
@@ -123,6 +123,15 @@ CIRCUITS = {
     "deep-skip": ["x –E→ e –U→ h", "h –→ ■ –M→ m –W→ h", "■ –R→ h", "h –S→ z –V→ o –→ L", "y –→ L"],
     "skip": ["x –U→ h", RECURRENCE, "h –→ ■ –→ ■ –→ ■ –R→ h", *OUTPUT],
     "leaky": ["x –U→ h", RECURRENCE, "h –→ ■ –1 − 1/α→ h", *OUTPUT],
+    "layer-rnn": ["x –U₀→ h", "h –→ ■ –W₀→ h –t = T→ h_n"],
+    "layer-stacked": [
+        *("x –U₀→ h", "h –→ ■ –W₀→ h –t = T→ h_n"),
+        *("h –U₁→ h", "h –→ ■ –W₁→ h –t = T→ h_n"),
+    ],
+    "layer-bidirectional": [
+        *("x –U₀→ h", "h –→ ■ –W₀→ h –t = T→ h_n", "h –→ y"),
+        *("x –U₀′→ h", "h –→ ■ –W₀′→ h –t = 1→ h_n", "h –→ y"),
+    ],
     "lstm": [
         *("x –Uf→ f", "x –Ug→ g", "x –Uo→ q", "x –U→ a"),
         *("h –→ ■ –Wf→ f", "■ –Wg→ g", "■ –Wo→ q", "■ –W→ a"),
@@ -276,6 +285,8 @@ def test_a_recursive_network_is_a_tree_of_compositions_and_has_no_circuit():
     compositions = ["h –U→ h", "h –W→ h"] * 3
     arrows = _arrows(_drawn("recursive", "unfolded"))
     assert arrows == _listed(*leaves, *compositions, "h –Q→ o –→ L", "y –→ L")
+    deeper = ["h –U→ between", "h –W→ between", "between –R→ h"] * 3
+    assert _arrows(_drawn("recursive-deep", "unfolded")) == _listed(*leaves, *deeper, "h –Q→ o –→ L", "y –→ L")
     for draw in (viz.circuit, viz.side_by_side):
         with pytest.raises(tg.FoldError, match=r"recursive\.py:\d+ calls itself: a tree has no time axis"):
             draw(_recorded("recursive"))

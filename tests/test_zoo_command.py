@@ -108,10 +108,15 @@ def test_ctrl_c_on_a_running_process_leaves_a_checkpoint_that_goes_on(capsys, fo
         ("", r"required: list \| train \| claims"),
         ("trian", r"invalid choice: 'trian' .*'?list'?, '?train'?"),
         ("train", "required: MODEL"),
-        ("train elman", r"invalid choice: 'elman' .*pattern-1"),
-        ("train pattern-1 --task subtracting", r"--task: invalid choice: 'subtracting' .*characters"),
+        ("train elman", r"MODEL: no model 'elman'; one of: .*pattern-1"),
+        ("train lstn", r"MODEL: no model 'lstn'; did you mean lstm\?"),
+        ("train pattern-1 --task arithmetic", r"--task: no task 'arithmetic'; one of: characters"),
+        ("train pattern-1 --task daets", r"--task: no task 'daets'; did you mean dates\?"),
+        ("train attention --task dates --length 12", r"Dates: T is 10, the letters of 1950-01-01, not 12"),
+        ("train recursive --task listops --length 30", r"ListOps: T is at most 10, not 30"),
+        ("train layer-lstm --task adding", r"a layer for models of your own, without an output: lstm-biased is such"),
         ("train pattern-1 --task adding", r"pattern-1 gives an output at every step, and the task wants one output"),
-        ("train recursive --task fair-bits", r"recursive reads a tree, and no task here has one"),
+        ("train recursive --task fair-bits", r"recursive gives an answer about a tree, and the task wants an output"),
         ("train lstm --task adding --text poem.txt", r"--text is for the task characters, not for adding"),
         ("train lstm --task adding --length 1", r"Adding: T ≥ 2 and B ≥ 1 are needed, not T = 1"),
         ("train pattern-1 --steps 0", "--steps: a whole number from 1 up, not '0'"),
@@ -175,7 +180,7 @@ def test_help_gives_every_option_with_its_default(capsys):
     text = " ".join(capsys.readouterr().out.split())
     options = "task text steps quick hidden length batch lr clip weight-decay seed every checkpoint fresh"
     assert all(f"--{option} " in text for option in options.split())
-    assert "hidden units (16; 256 for characters;" in text
+    assert "hidden units (32; 256 for characters;" in text
 
 
 def test_other_tasks_are_trained_in_their_own_measure_and_compared_with_their_own_figures(capsys):
@@ -186,6 +191,15 @@ def test_other_tasks_are_trained_in_their_own_measure_and_compared_with_their_ow
     assert any(re.fullmatch(r"step 2 of 2: training .*, validation \S+ squared error, .*", line) for line in out)
     assert re.fullmatch(r"\d\.\d{3} squared error per sequence: .*(above|below) the (chance|floor) .*", out[-1])
     assert Path("build/train/lstm-adding.npz").exists()
+
+
+def test_an_echo_state_network_is_fitted_at_once_and_its_free_run_measured(capsys):
+    assert main(shlex.split("train echo-state-feedback --task mackey-glass --hidden 50 --length 40")) == 0
+    _, baselines, fitted, alone, verdict = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"of the variance per step: chance 1\.000, last value 0\.02\d, floor 0\.000", baselines)
+    assert fitted == "fitted by least squares, in one step, to a batch of 32 (--batch)"
+    assert re.fullmatch(r"84 steps on its own: NRMSE \S+ \(chance 1\)", alone)
+    assert re.fullmatch(r"0\.0\d+ of the variance per step: below the last value 0\.02\d, above the floor .*", verdict)
 
 
 def test_a_network_that_writes_strings_shows_some(capsys):

@@ -20,11 +20,13 @@ from tinygrad_rnn.checkpoints import CheckpointError
 from .catalogue import CATALOGUE
 from .claims import CLAIMS
 from .claims.runner import measure_claims
+from .echo_state import EchoState
 from .pairs import model_for
 from .tasks import TASKS, characters
-from .training import train
+from .training import figure, train
 
 PROGRAM = "python -m zoo"
+RIDGE = 1e-3  # of the least squares that an echo state network is fitted by
 MODELS = CATALOGUE
 
 
@@ -67,7 +69,12 @@ def train_one(a: argparse.Namespace) -> int:
     steps = settings["steps"]
 
     print(f"{a.model}: {sum(p.size for p in model.parameters()):,} weights; {data or _summary(task)}")
-    print(f"{task.measure} per {task.unit}: " + ", ".join(f"{name} {L:.3f}" for name, L in task.baselines.items()))
+    print(f"{task.measure} per {task.unit}: " + ", ".join(f"{name} {figure(L)}" for name, L in task.baselines.items()))
+    if isinstance(model, EchoState):
+        print(f"fitted by least squares, in one step, to a batch of {settings['batch']} (--batch)")
+        model.fit(*task.batch(for_batches), ridge=RIDGE)
+        print(task.sample(model, for_batches))
+        return _stands(model, task)
     if checkpoint.exists() and not a.fresh:
         print(f"going on from {checkpoint} (--fresh starts over)")
     depends = {"model": a.model, "task": a.task, "seed": a.seed}
@@ -91,18 +98,15 @@ def train_one(a: argparse.Namespace) -> int:
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped; the run goes on with\n    {a.again}") from None
-    loss = task.validation_loss(model)
     print(f"\nsaved in {checkpoint}")
-    print(f"{loss:.3f} {task.measure} per {task.unit}: {standing(loss, task.baselines)}")
-    return 0
+    return _stands(model, task)
 
 
 def measure_all(a: argparse.Namespace) -> int:
     """Measure the claims, all or those named; write the table as Markdown and JSON after each."""
     unknown = [name for name in a.names if name not in CLAIMS]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], CLAIMS, n=1)
-        raise ValueError(f"no claim {unknown[0]!r}; " + (f"did you mean {near[0]}?" if near else _known(CLAIMS)))
+        raise ValueError(_unknown("claim", unknown[0], CLAIMS))
     claims = [CLAIMS[name] for name in dict.fromkeys(a.names or CLAIMS)]
     slow = [claim.name for claim in claims if a.quick and a.names and not claim.quick]
     if slow:
@@ -113,12 +117,19 @@ def measure_all(a: argparse.Namespace) -> int:
     return 1 if report.short else 0
 
 
+def _stands(model: Any, task: Any) -> int:
+    """Say how well a model does that has learnt its task."""
+    loss = task.validation_loss(model)
+    print(f"{figure(loss)} {task.measure} per {task.unit}: {standing(loss, task.baselines)}")
+    return 0
+
+
 def standing(loss: float, baselines: dict[str, float]) -> str:
     """Which of the known figures a loss lies between: "below the bigram 2.318, above the trigram 1.712"."""
     higher = {nats: name for name, nats in baselines.items() if nats > loss}
     lower = {nats: name for name, nats in baselines.items() if nats <= loss}
-    sides = [f"below the {higher[min(higher)]} {min(higher):.3f}"] if higher else []
-    sides += [f"above the {lower[max(lower)]} {max(lower):.3f}"] if lower else []
+    sides = [f"below the {higher[min(higher)]} {figure(min(higher))}"] if higher else []
+    sides += [f"above the {lower[max(lower)]} {figure(max(lower))}"] if lower else []
     return ", ".join(sides)
 
 
@@ -151,6 +162,22 @@ def _known(names: Iterable[str]) -> str:
     return f"one of: {', '.join(names)}"
 
 
+def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"no {kind} {name!r}; " + (f"did you mean {near[0]}?" if near else _known(known))
+
+
+def _one_of(kind: str, known: Iterable[str]) -> Callable[[str], str]:
+    """Takes a name that is known, and says which was perhaps meant of one that is not."""
+
+    def name(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(_unknown(kind, text, known))
+        return text
+
+    return name
+
+
 def _own(setting: str) -> str:
     """The settings of the tasks, those that are alike together: "256 for characters, 16 for adding, orbit"."""
     tasks: dict[Any, list[str]] = {}
@@ -171,13 +198,19 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="list | train | claims", dest="name")
     add = _command(commands, "list", list_all)
     add = _command(commands, "train", train_one)
-    add("model", choices=MODELS, metavar="MODEL", help=f"one of: {', '.join(MODELS)}")
-    add("--task", choices=TASKS, metavar="TASK", default="characters", help=f"one of: {', '.join(TASKS)} (%(default)s)")
+    add("model", type=_one_of("model", MODELS), metavar="MODEL", help=f"one of: {', '.join(MODELS)}")
+    add(
+        "--task",
+        type=_one_of("task", TASKS),
+        metavar="TASK",
+        default="characters",
+        help=f"{_known(TASKS)} (%(default)s)",
+    )
     add("--text", metavar="FILE", help="a UTF-8 text to learn (without: the help topics of this Python)")
     add("--steps", type=_whole, metavar="N", help=f"gradient steps in all ({_own('steps')})")
     add("--quick", action="store_true", help=f"fewer steps, about a minute ({_own('quick')})")
     add("--hidden", type=_whole, metavar="N", help=f"hidden units ({_own('hidden')})")
-    add("--length", type=_whole, metavar="T", help=f"steps that the gradient goes back ({_own('length')})")
+    add("--length", type=_whole, metavar="T", help=f"the T of the task, as a rule how many steps ({_own('length')})")
     add("--batch", type=_whole, metavar="B", help=f"sequences in a step ({_own('batch')})")
     add("--lr", type=_number, help=f"learning rate at the start, falling to 0 ({_own('lr')})")
     add("--clip", type=_number, default=1.0, help="the norm that larger gradients are scaled to (%(default)s)")

@@ -23,6 +23,7 @@ from .echo_state import EchoState
 from .encoder_decoder import EncoderDecoder
 from .generative import Generative
 from .gru import GRUCell, ResetAfterGRUCell
+from .layers import GRU, LSTM, RNN
 from .leaky import LeakyCell, LearnedLeakyCell
 from .lstm import BiasedLSTMCell, LSTMCell, PeepholeLSTMCell
 from .memory_network import MemoryNetwork
@@ -32,7 +33,7 @@ from .pattern_3 import Pattern3, Pattern3Values
 from .pattern_4 import Pattern4
 from .pointer import Pointer
 from .readout import EachStep
-from .recursive import Recursive
+from .recursive import DeepRecursive, Recursive
 from .rnn import DynamicalSystem, RNNCell
 from .sequence import run
 from .skip import SkipCell
@@ -132,6 +133,16 @@ def cell(kind: Any, figure: str, *settings: Any) -> Entry:
     return Entry(kind, figure, build)
 
 
+def layer(kind: Any, about: str = "", **settings: Any) -> Entry:
+    """A layer of D inputs and H hidden units, whose run returns what it puts out at all steps."""
+
+    def build(rng: Rng) -> Example:
+        layer = kind(D, H, rng=rng, **settings)
+        return lambda x: layer(x)[0], (x(rng),)
+
+    return Entry(kind, "", build, about)
+
+
 def dynamical_system(rng: Rng) -> Example:
     return DynamicalSystem(H, rng=rng), (rng.normal(size=(B, H)), T)
 
@@ -175,6 +186,7 @@ CATALOGUE = {
     "deep-transition": cell(DeepTransitionCell, "10.13b"),
     "deep-skip": cell(DeepSkipCell, "10.13c"),
     "recursive": model(Recursive, "10.14", shorter_x, label, ((0, 1), (2, 3))),
+    "recursive-deep": model(DeepRecursive, "", shorter_x, label, ((0, 1), (2, 3))),
     "echo-state": model(EchoState, "", x, values, C=0.5),
     "echo-state-feedback": model(EchoState, "", x, values, C=0.5, feedback=0.5, about="fed back"),
     "skip": cell(SkipCell, "", 3),
@@ -185,6 +197,11 @@ CATALOGUE = {
     "lstm-peephole": cell(PeepholeLSTMCell, ""),
     "gru": cell(GRUCell, ""),
     "gru-reset-after": cell(ResetAfterGRUCell, ""),
+    "layer-rnn": layer(RNN),
+    "layer-stacked": layer(RNN, "two of them", num_layers=2),
+    "layer-bidirectional": layer(RNN, "in both directions", bidirectional=True),
+    "layer-lstm": layer(LSTM),
+    "layer-gru": layer(GRU),
     "turing-machine": Entry(TuringCell, "10.18", turing_machine),
     "memory-network": model(MemoryNetwork, "", x, vector, label),
 }

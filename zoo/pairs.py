@@ -18,22 +18,29 @@ from .attention import InputAttention
 from .attentive import AttentiveDecoder
 from .bidirectional import Bidirectional
 from .deep import DeepSkipCell, DeepStatesCell, DeepTransitionCell
+from .echo_state import EchoState
 from .encoder_decoder import EncoderDecoder
 from .generative import Generative
 from .gru import GRUCell, ResetAfterGRUCell
 from .leaky import LeakyCell, LearnedLeakyCell
 from .lstm import BiasedLSTMCell, LSTMCell, PeepholeLSTMCell
+from .memory_network import MemoryNetwork
 from .pattern_1 import Pattern1
 from .pattern_2 import Pattern2
 from .pattern_3 import Pattern3, Pattern3Values
 from .pattern_4 import Pattern4
 from .pointer import Pointer
 from .readout import AtEnd, EachStep
+from .recursive import DeepRecursive, Recursive
 from .rnn import RNNCell
 from .skip import SkipCell
-from .tasks.drawn import AT_END, EACH_STEP, STRING
+from .tasks.drawn import AT_END, CLASSES, EACH_STEP, NUMBERS, STRING
+from .tasks.facts import ANSWER
+from .tasks.listops import TREE
+from .tasks.spelling import VECTOR
 from .tasks.strings import PLACES, SEQUENCE
 from .turing import TuringCell
+from .vector_to_sequence import VectorToSequence
 
 CELLS: dict[str, Callable[..., Any]] = {
     "rnn": RNNCell,
@@ -60,25 +67,37 @@ READERS: dict[str, tuple[str, Callable[..., Any]]] = {
     "teacher-forcing": (EACH_STEP, Pattern3Values),
     "pattern-4": (EACH_STEP, Pattern4),
     "bidirectional": (EACH_STEP, Bidirectional),
+    "echo-state": (EACH_STEP, partial(EchoState, radius=0.79, C=0.44, a=0.9)),
+    "echo-state-feedback": (EACH_STEP, partial(EchoState, radius=0.79, C=0.44, a=0.9, feedback=0.56)),
     "input-attention": (AT_END, InputAttention),
+    "vector-to-sequence": (VECTOR, VectorToSequence),
     "encoder-decoder": (SEQUENCE, EncoderDecoder),
     "attention": (SEQUENCE, AttentiveDecoder),
     "pointer": (PLACES, lambda inputs, hidden, _, **how: Pointer(inputs, hidden, **how)),
+    "recursive": (TREE, Recursive),
+    "recursive-deep": (TREE, DeepRecursive),
+    "memory-network": (ANSWER, MemoryNetwork),
     "generative": (STRING, lambda _, hidden, outputs, **how: Generative(outputs, hidden, **how)),
 }
 """Other models: what each gives, and how it is built."""
 
-LABELS = {"pattern-1", "pattern-3-classes", "pattern-4"}  # … it can say, and no numbers
-NUMBERS = {"pattern-3", "teacher-forcing"}  # … it can say, and no labels
+SAYS = dict.fromkeys(("pattern-1", "pattern-3-classes", "pattern-4"), CLASSES) | dict.fromkeys(
+    ("pattern-3", "teacher-forcing", "echo-state", "echo-state-feedback"), NUMBERS
+)
+"""Models of which each says one kind of thing; the others say classes, numbers or bits."""
 
+FED = {"pattern-3", "pattern-3-classes", "teacher-forcing", "pattern-4"}
+"""Models that are fed what was said before, besides the input."""
+
+LAYER = "is a layer for models of your own, without an output:"
 OTHERS = {
     "dynamical-system": "has neither input nor output: there is nothing to learn from",
     "scheduled-sampling": "tosses coins that change in the course of a run: see  python -m zoo claims",
-    "vector-to-sequence": "writes a sequence about one vector, and no task here has one",
-    "recursive": "reads a tree, and no task here has one",
-    "memory-network": "answers questions about facts, and no task here asks any",
-    "echo-state": "is not trained step by step: its output weights are found in one, by EchoState.fit",
-    "echo-state-feedback": "is not trained step by step: its output weights are found in one, by EchoState.fit",
+    "layer-rnn": f"{LAYER} rnn is such a cell with one",
+    "layer-stacked": f"{LAYER} deep-states has two such layers and one",
+    "layer-bidirectional": f"{LAYER} bidirectional has two such layers and one",
+    "layer-lstm": f"{LAYER} lstm-biased is such a cell with one",
+    "layer-gru": f"{LAYER} gru-reset-after is such a cell with one",
 }
 """Models that no task here is for, and why."""
 
@@ -107,11 +126,10 @@ def model_for(name: str, task: Any, hidden: int, *, rng: Any) -> Any:
     gives, build = READERS[name]
     if gives != task.wants:
         raise ValueError(f"{name} gives {gives}, and the task wants {task.wants}")
-    if name in (LABELS if task.numbers else NUMBERS):
-        said, wanted = ("classes", "numbers") if task.numbers else ("numbers", "classes")
-        raise ValueError(f"{name} says {said}, and the task wants {wanted}")
+    if SAYS.get(name, task.says) != task.says:
+        raise ValueError(f"{name} says {SAYS[name]}, and the task wants {task.says}")
     if task.stepwise and name == "bidirectional":
-        raise ValueError(f"{name} reads all before it says anything: the next character would be before its eyes")
-    if task.stepwise and name != "pattern-1":
-        raise ValueError(f"{name} is fed its own outputs too, which here are the next inputs: try pattern-1 or a cell")
+        raise ValueError(f"{name} reads all before it says anything; the task wants each output before the next input")
+    if task.stepwise and name in FED:
+        raise ValueError(f"{name} is fed its own outputs too, which here are the next inputs: try lstm")
     return build(task.inputs, hidden, task.outputs, **how)

@@ -36,7 +36,10 @@ class Task(Protocol):
     def baselines(self) -> dict[str, float]: ...
 
     def batch(self, rng: np.random.Generator) -> tuple[Any, ...]:
-        """What the model is trained on in one step, as a rule x (T, B, …) and y; the last of it has a value a unit."""
+        """What the model is trained on in one step, as a rule x (T, B, …) and y."""
+
+    def units(self, batch: tuple[Any, ...]) -> int:
+        """How many units there are in a batch."""
 
     def loss(self, model: Any, *batch: Any) -> Any:
         """The model's loss on a batch, per unit."""
@@ -140,7 +143,7 @@ def train(
                 loss = descend(optimiser, lambda: task.loss(model, *batch), clip)  # noqa: B023
                 history.recent.append(loss)
                 history.elapsed = time.perf_counter() - began
-                display.step(loss, batch[-1].size)
+                display.step(loss, task.units(batch))
                 reporting = step % every == 0 or step == steps
                 if reporting:
                     history.report(step, _finite("validation loss", task.validation_loss(model)))
@@ -225,11 +228,12 @@ class _Display:
         if self.bar is not None:
             self.count += size
             speed = self.count / (time.perf_counter() - self.began)
-            self.bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} {self.task.unit}s/s", refresh=False)
+            self.bar.set_postfix_str(f"loss {figure(loss)}, {speed:,.0f} {self.task.unit}s/s", refresh=False)
             self.bar.update()
 
     def report(self, history: History, sample: str) -> None:
-        losses = f"training {history.train[-1]:.3f}, validation {history.validation[-1]:.3f} {self.task.measure}"
+        training, validation = figure(history.train[-1]), figure(history.validation[-1])
+        losses = f"training {training}, validation {validation} {self.task.measure}"
         self.write(f"\nstep {history.step[-1]} of {self.steps}: {losses}, after {history.seconds[-1]:.0f} s")
         if sample:
             self.write("\n".join(f"    │ {line}" for line in sample.splitlines()))
@@ -237,6 +241,11 @@ class _Display:
     def write(self, text: str) -> None:
         if self.bar is not None:
             self.bar.write(text)
+
+
+def figure(loss: float) -> str:
+    """A loss as text: with three decimals or, where they would hardly show it, with two digits."""
+    return f"{loss:.3f}" if loss >= 0.01 or loss == 0 else f"{loss:.2g}"
 
 
 def progress_bar() -> Any:

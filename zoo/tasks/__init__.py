@@ -11,8 +11,14 @@ from .bits import FairBits, LookAheadXor, RunningXor
 from .chain import FlippingChain
 from .characters import Characters
 from .copy_memory import CopyMemory
+from .copying import Copying
+from .dates import Dates
+from .facts import Facts
+from .listops import ListOps
+from .mackey_glass import MackeyGlass
 from .orbit import Orbit
 from .reber import EmbeddedReber, Reber
+from .spelling import Spelling
 from .strings import Reversal, Sorting
 from .temporal_order import TemporalOrder
 from .warped import UniformWarp, VariableWarp
@@ -31,7 +37,13 @@ TASKS: dict[str, Any] = {
     "copy-memory": CopyMemory,
     "uniform-warp": UniformWarp,
     "variable-warp": VariableWarp,
+    "mackey-glass": MackeyGlass,
+    "spelling": Spelling,
     "reversal": Reversal,
+    "dates": Dates,
     "sorting": Sorting,
+    "listops": ListOps,
+    "copying": Copying,
+    "facts": Facts,
 }
 """By the names that ``python -m zoo train MODEL --task TASK`` knows."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .drawn import AT_END, Drawn
+from .drawn import AT_END, NUMBERS, Drawn
 
 
 class Adding(Drawn):
@@ -25,7 +25,7 @@ class Adding(Drawn):
     """
 
     inputs, outputs = 2, 1
-    wants, numbers = AT_END, True
+    wants, says = AT_END, NUMBERS
     unit, measure = "sequence", "squared error"
     chance = 2 * (1 / 12)
     floor = 0.0

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from tinygrad_rnn import no_grad
 from tinygrad_rnn.operations import cross_entropy, one_hot
 
-from .drawn import EACH_STEP
+from .drawn import CLASSES, EACH_STEP
 
 Codes = NDArray[np.int64]
 
@@ -193,7 +193,7 @@ class Characters:
     the next character, ``model.initial_state(B)`` the first h.
     """
 
-    wants, numbers, stepwise = EACH_STEP, False, True
+    wants, says, stepwise = EACH_STEP, CLASSES, True
     unit, measure = "character", "nats"
     settings: ClassVar[dict[str, Any]] = {
         "length": 50, "batch": 32, "hidden": 256, "steps": 10000, "quick": 2000, "lr": 0.006, "weight_decay": 0.1,
@@ -217,6 +217,10 @@ class Characters:
         """B random windows of the training part. Raises ValueError if it is too short for T."""
         x, y = windows(self.corpus.train, self.T, self.B, rng)
         return self.one_hot(x), y
+
+    def units(self, batch: tuple[Any, ...]) -> int:
+        """How many characters there are in a batch."""
+        return batch[1].size
 
     def loss(self, model: Any, *batch: Any) -> Any:
         """Nats per character of the windows."""

@@ -18,35 +18,37 @@ import numpy as np
 
 import tinygrad_rnn as tg
 
-BITS = 4
+from .drawn import BITS, Drawn
+
+WIDTH = 4
 
 
-class Copying:
+class Copying(Drawn):
     """Copying: T rows of four bits, a sign, the rows again. Chance is 4 T bits a sequence, the floor 0.
 
-    x (2 T + 1, B, 5), y booleans (T, B, 4). Raises ValueError for T below 1.
+    x (2 T + 1, B, 5), y booleans (T, B, 4). A row must be said before the next step begins, as by a Turing machine, so
+    that the model must be one that has a `step` and an `initial_state`.
     """
 
-    inputs, outputs = BITS + 1, BITS
+    inputs, outputs = WIDTH + 1, WIDTH
+    says, stepwise = BITS, True
+    unit, measure = "sequence", "bits"
     floor = 0.0
-
-    def __init__(self, T: int, B: int = 64, dtype: Any = np.float32):
-        if T < 1:
-            raise ValueError(f"Copying: there is a row at least, not T = {T}")
-        self.T, self.B, self.dtype = T, B, dtype
+    settings = Drawn.settings | {"length": 4, "hidden": 32}
 
     @property
-    def chance(self) -> float:
-        return float(BITS * self.T)
+    def chance(self) -> float:  # type: ignore[override]
+        return float(WIDTH * self.T)
 
     def draw(self, B: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        y = rng.integers(2, size=(self.T, B, BITS)).astype(bool)
+        y = rng.integers(2, size=(self.T, B, WIDTH)).astype(bool)
         x = np.zeros((2 * self.T + 1, B, self.inputs), self.dtype)
-        x[: self.T, :, :BITS], x[self.T, :, BITS] = y, 1
+        x[: self.T, :, :WIDTH], x[self.T, :, WIDTH] = y, 1
         return x, y
 
-    def loss(self, model: Any, x: np.ndarray, y: np.ndarray) -> Any:
-        """Bits a sequence, for a model that has a `step` and an `initial_state`."""
+    def loss(self, model: Any, *batch: Any) -> Any:
+        """Bits a sequence; what is said before the sign is over does not count."""
+        x, y = batch
         state, nats = model.initial_state(x.shape[1]), 0
         for t, x_t in enumerate(x):
             o, state = model.step(x_t, state)

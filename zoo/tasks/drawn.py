@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,8 @@ EACH_STEP = "an output at every step"
 AT_END = "one output for the whole sequence"
 STRING = "a distribution over strings, without any input"
 
+CLASSES, NUMBERS, BITS = "classes", "numbers", "bits"
+
 VALIDATION = 1000  # sequences, the same each time
 
 
@@ -20,19 +23,20 @@ class Drawn:
 
     inputs, outputs  sizes of x⁽ᵗ⁾ and of o
     wants            what a model must give: EACH_STEP, AT_END or STRING
-    numbers          whether y are numbers (T, B, outputs) or (B, outputs), and not labels (T, B) or (B,)
-    stepwise         whether an output must be there before the next input is: y⁽ᵗ⁾ is x⁽ᵗ⁺¹⁾
+    says             CLASSES: y are labels (T, B) or (B,); NUMBERS or BITS: y (T, B, outputs) or (B, outputs)
+    stepwise         whether an output must be there before the next input is: y⁽ᵗ⁾ is x⁽ᵗ⁺¹⁾, say
     unit, measure    the loss is in this measure, per unit: "nats" per "step"
     chance           the least loss without what the task is about: without memory, say, or without seeing ahead
     floor            the least loss that any model can have, in expectation
 
-    T is the number of steps, B of sequences in a batch. Raises ValueError where they are too few.
+    T is how long the sequences are, as the task counts, B how many are in a batch. Raises ValueError where they are too
+    few.
     """
 
     inputs: int
     outputs: int
     wants: str = EACH_STEP
-    numbers: bool = False
+    says: str = CLASSES
     stepwise: bool = False
     unit: str = "step"
     measure: str = "nats"
@@ -64,14 +68,22 @@ class Drawn:
     def batch(self, rng: np.random.Generator) -> tuple[Any, ...]:
         return self.draw(self.B, rng)
 
+    def units(self, batch: tuple[Any, ...]) -> int:
+        """How many units there are in a batch, (x, y, …)."""
+        return batch[1].size if self.unit == "step" else self.B
+
     def loss(self, model: Any, *batch: Any) -> Any:
         """The model's loss on a batch, per unit."""
         raise NotImplementedError
 
+    @cached_property
+    def validation(self) -> tuple[Any, ...]:
+        return self.draw(VALIDATION, np.random.default_rng(VALIDATION))
+
     def validation_loss(self, model: Any) -> float:
         """The loss on a thousand sequences that are the same each time."""
         with no_grad():
-            return self.loss(model, *self.draw(VALIDATION, np.random.default_rng(VALIDATION))).item()
+            return self.loss(model, *self.validation).item()
 
     def sample(self, model: Any, rng: np.random.Generator) -> str:
         return ""

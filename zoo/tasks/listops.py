@@ -21,30 +21,42 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn import no_grad
+
+from .drawn import VALIDATION, Drawn
+
+TREE = "an answer about a tree"
+
 DIGITS = 10
 OPERATORS: list[Any] = [np.maximum, np.minimum, lambda a, b: (a + b) // 2, lambda a, b: (a + b) % DIGITS]
+DEEPEST = 10
+"""Of deeper expressions there are so many parts that a batch hardly fits into memory."""
 MANY = 2000
 """Expressions that are drawn for a batch, to choose from by their results."""
+FORMS = 20
+"""Trees that a model is validated on: all expressions of a batch have one."""
 
 
-class ListOps:
-    """ListOps: what an expression of nested operators comes to. Chance is ln 10, 0.1 right; the floor is 0.
+class ListOps(Drawn):
+    """ListOps: what an expression of T nested operators comes to. Chance is ln 10, 0.1 right; the floor is 0.
 
-    x one-hot (leaves, B, 14), y labels (B,), and the tree of all. Raises ValueError for a depth below 1.
+    x one-hot (leaves, B, 14), y labels (B,), and the tree of all, of depth T. Raises ValueError for T above 10.
     """
 
+    wants, unit = TREE, "expression"
     inputs, outputs = DIGITS + len(OPERATORS), DIGITS
     chance, floor = float(np.log(DIGITS)), 0.0
+    settings = Drawn.settings | {"length": 2, "hidden": 64}
 
-    def __init__(self, depth: int = 4, B: int = 64, dtype: Any = np.float32):
-        if depth < 1:
-            raise ValueError(f"ListOps: an expression has an operator, its depth is at least 1, not {depth}")
-        self.depth, self.B, self.dtype = depth, B, dtype
+    def __init__(self, T: int | None = None, B: int | None = None, dtype: Any = np.float32):
+        super().__init__(T, B, dtype)
+        if self.T > DEEPEST:
+            raise ValueError(f"ListOps: T is at most {DEEPEST}, not {self.T}")
 
     def draw(self, B: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, Any]:
         """B expressions of one form, as deep as the task."""
         leaves: list[np.ndarray] = []
-        tree, results = self.expression(self.depth, max(MANY, 4 * B), leaves, rng)
+        tree, results = self.expression(self.T, max(MANY, 4 * B), leaves, rng)
         of_each = [np.flatnonzero(results == digit) for digit in range(DIGITS)]
         y = rng.choice([digit for digit in range(DIGITS) if len(of_each[digit])], size=B)
         chosen = [rng.choice(of_each[digit]) for digit in y]
@@ -61,3 +73,12 @@ class ListOps:
         depths = rng.permutation([depth - 1, int(rng.integers(depth))])
         (left, a), (right, b) = (self.expression(int(d), n, leaves, rng) for d in depths)
         return (place, (left, right)), np.choose(operator, [f(a, b) for f in OPERATORS])
+
+    def loss(self, model: Any, *batch: Any) -> Any:
+        return model(*batch)
+
+    def validation_loss(self, model: Any) -> float:
+        """The loss on a thousand expressions in twenty forms, the same each time."""
+        rng = np.random.default_rng(VALIDATION)
+        with no_grad():
+            return float(np.mean([model(*self.draw(VALIDATION // FORMS, rng)).item() for _ in range(FORMS)]))

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .drawn import Drawn
+from .drawn import NUMBERS, Drawn
 
 
 class Orbit(Drawn):
@@ -30,7 +30,7 @@ class Orbit(Drawn):
     """
 
     inputs = outputs = 1
-    numbers = True
+    says = NUMBERS
     measure = "squared error"
     floor = 0.0
     settings = Drawn.settings | {"length": 10}
