@@ -1,6 +1,8 @@
 """The tasks of the literature: their answers, their chance and floor, and what the claims about them measure with."""
 
 import math
+import re
+from datetime import date
 
 import numpy as np
 import pytest
@@ -12,15 +14,21 @@ from zoo.claims.published import CLAIMS, median_below, some_below
 from zoo.claims.reading import ElmanCell, all_letters_right, forgetful, order_told
 from zoo.claims.reservoirs import nrmse84
 from zoo.claims.teaching import growing
+from zoo.echo_state import EchoState
 from zoo.recursive import DeepRecursive, Recursive
 from zoo.tasks.copy_memory import BLANK, SIGN, CopyMemory
 from zoo.tasks.copying import Copying
+from zoo.tasks.dates import DAYS, FORMATS, MONTHS, READ, WEEKDAYS, WRITTEN, Dates
+from zoo.tasks.facts import NAMES, Facts
 from zoo.tasks.listops import DIGITS, OPERATORS, ListOps
-from zoo.tasks.mackey_glass import mackey_glass, nrmse
+from zoo.tasks.mackey_glass import MackeyGlass, mackey_glass, nrmse
 from zoo.tasks.reber import LETTERS, EmbeddedReber
+from zoo.tasks.spelling import LETTERS as SPELT
+from zoo.tasks.spelling import Spelling
 from zoo.tasks.strings import Reversal, Sorting, solved
 from zoo.tasks.temporal_order import SYMBOLS, TemporalOrder
 from zoo.tasks.warped import UniformWarp, VariableWarp
+from zoo.vector_to_sequence import VectorToSequence
 
 TASKS = [TemporalOrder, CopyMemory, Reversal, Sorting, UniformWarp, VariableWarp]
 
@@ -80,6 +88,52 @@ def test_a_series_without_steps_runs_or_delay_is_an_error(sizes):
 def test_the_best_constant_has_a_normalised_error_of_one():
     y = mackey_glass(5000, 1, 17, 0)[:, 0]
     assert nrmse(np.full_like(y, y.mean()), y, y.var()) == pytest.approx(1)
+
+
+def test_the_next_step_is_the_series_a_step_later_and_all_windows_are_pieces_of_series():
+    task = MackeyGlass(30, 40)
+    for x, y in task.batch(np.random.default_rng(0)), drawn(task, 40):
+        assert x.shape == y.shape == (30, 40, 1) and (x[1:] == y[:-1]).all()
+        slope = np.abs(np.diff(x, axis=0))
+        assert 0.02 < slope.max() < 0.2 and np.ptp(x, axis=0).min() > 0.1
+
+
+def test_the_mean_of_the_series_is_at_chance_and_its_last_value_where_it_is_said_to_be():
+    task = MackeyGlass(dtype=np.float64)
+    x, y = task.validation
+
+    def error_of(o):
+        return task.loss(lambda x, y: ((o - y) ** 2).sum() / 2 / y.shape[1], x, y)
+
+    assert error_of(y.mean()) == pytest.approx(task.chance, rel=0.03)
+    assert error_of(x) == pytest.approx(task.baselines["last value"], rel=0.03)
+    assert task.baselines["last value"] < 0.05
+
+
+class Again:
+    """A model that says the last value again."""
+
+    def initial_state(self, B):
+        return None
+
+    def step(self, x, state):
+        return tg.Tensor(x) if isinstance(x, np.ndarray) else x, None
+
+
+def test_a_free_run_goes_on_from_what_the_model_has_said():
+    task = MackeyGlass(50, dtype=np.float64)
+    shown, to_come = np.split(task.to_go_on_with, [50])
+    assert len(to_come) == 84
+    stuck = nrmse(shown[-1], to_come[-1], task.variance)
+    assert task.free_run(Again()) == pytest.approx(stuck) and stuck > 0.5
+
+
+def test_a_fitted_reservoir_goes_on_by_itself_and_one_that_is_not_does_not():
+    task = MackeyGlass(300, 10, dtype=np.float64)
+    network = EchoState(1, 200, 1, radius=0.79, feedback=0.56, C=0.44, a=0.9, rng=0)
+    before = task.free_run(network)
+    network.fit(*task.batch(np.random.default_rng(0)), washout=100, ridge=1e-6)
+    assert task.free_run(network) < 0.3 < 0.9 < before
 
 
 # Temporal order
@@ -155,9 +209,9 @@ def test_solved_counts_the_sequences_without_any_error():
     told = np.array([[0, 1, 2], [2, 0, 0]])
 
     def cell(_, t):
-        return tg.Tensor(np.eye(3)[told[t]]), t + 1
+        return tg.Tensor(np.eye(3)[told[t[0]]]), t + 1
 
-    assert solved(cell, np.zeros((3, 3)), 0, y) == pytest.approx(2 / 3)
+    assert solved(cell, np.zeros((3, 3)), np.zeros(3, int), y) == pytest.approx(2 / 3)
 
 
 # Warped time
@@ -188,7 +242,7 @@ def test_the_rows_come_again_after_the_sign():
     x, y = drawn(Copying(3))
     assert x.shape == (7, 50, 5) and (x[:3, :, :4] == y).all()
     assert (x[3, :, 4] == 1).all() and x[3:, :, :4].sum() == x[4:].sum() == x[:3, :, 4].sum() == 0
-    with pytest.raises(ValueError, match="a row at least"):
+    with pytest.raises(ValueError, match="Copying: T ≥ 1"):
         Copying(0)
 
 
@@ -228,12 +282,115 @@ def test_all_results_are_as_likely():
     rng = np.random.default_rng(0)
     y = np.concatenate([ListOps(4).draw(500, rng)[1] for _ in range(20)])
     assert np.abs(np.bincount(y) / len(y) - 0.1).max() < 0.01
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="ListOps: T ≥ 1"):
         ListOps(0)
+
+
+def test_expressions_of_many_forms_validate_a_model():
+    forms = set()
+
+    def model(x, y, tree):
+        forms.add(str(tree))
+        return tg.Tensor(float(len(x)))
+
+    loss = ListOps(3).validation_loss(model)
+    assert len(forms) > 5 and loss == pytest.approx(ListOps(3).validation_loss(model)) and loss > 3
 
 
 def test_operators_are_those_of_the_docstring():
     assert [int(f(np.int64(7), np.int64(4))) for f in OPERATORS] == [7, 4, 5, 1]
+
+
+# Dates
+
+
+def read(text):
+    """The date that a text says, read by its form."""
+    text = re.sub(r"^[A-Z][a-z]+day, ", "", text)
+    if "." in text:
+        day, month, year = map(int, text.split("."))
+    elif "/" in text:
+        month, day, year = map(int, text.split("/"))
+    else:
+        (name,) = re.findall("[A-Z][a-z]+", text)
+        month = next(k for k, full in enumerate(MONTHS, start=1) if full == name or full[:3] == name)
+        day, year = map(int, re.findall(r"\d+", text))
+    return date(year if year > 99 else 1900 + year if year >= 50 else 2000 + year, month, day)
+
+
+def test_what_is_written_follows_from_what_is_read_in_every_format():
+    task, seen = Dates(), set()
+    for text, written in task.texts(3000, np.random.default_rng(0)):
+        d = read(text)
+        assert d.isoformat() == written
+        assert WEEKDAYS[d.weekday()] in text or "day" not in text
+        seen.add(re.sub(r"\d+", "0", re.sub("[A-Z][a-z]{3,}", "M", re.sub("May|[A-Z][a-z]{2}(?= )", "Mon", text))))
+    assert len(seen) >= len(FORMATS)
+
+
+def test_one_hot_rows_and_labels_are_the_letters_of_the_dates():
+    task = Dates()
+    x, y, lengths = drawn(task)
+    texts = task.texts(50, np.random.default_rng(0))
+    for b, (text, written) in enumerate(texts):
+        assert "".join(READ[k] for k in x[: lengths[b], b].argmax(axis=-1)) == text
+        assert "".join(WRITTEN[k] for k in y[:, b]) == written
+        assert not x[lengths[b] :, b].any() and x[: lengths[b], b].sum() == lengths[b]
+    assert task.inputs == 43 and max(len(text) for text, _ in task.texts(5000, np.random.default_rng(0))) == 28
+
+
+def test_chance_at_dates_is_one_day_in_a_hundred_years():
+    assert DAYS == (date(2050, 1, 1) - date(1950, 1, 1)).days == 36525
+    assert Dates().chance == pytest.approx(10.506, abs=0.001)
+
+
+@pytest.mark.parametrize("T", [9, 11])
+def test_a_date_has_ten_letters(T):
+    with pytest.raises(ValueError, match=r"Dates: T (≥ 10|is 10, the letters of 1950-01-01)"):
+        Dates(T)
+
+
+# Spelling
+
+
+def test_a_number_is_spelt_digit_by_digit():
+    x, y, lengths = drawn(Spelling(3))
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    for b, digits in enumerate(x.reshape(50, 3, 10).argmax(axis=-1)):
+        text = " ".join(names[d] for d in digits) + "."
+        assert "".join(SPELT[k] for k in y[: lengths[b], b]) == text
+    assert Spelling(3).chance == pytest.approx(math.log(1000))
+
+
+def test_a_sample_of_spelling_is_a_number_and_how_it_is_read_a_line_each():
+    model = VectorToSequence(30, 4, Spelling.outputs, rng=0)
+    lines = Spelling(3).sample(model, np.random.default_rng(0)).splitlines()
+    assert len(lines) == 4 and all(re.fullmatch(r"\d{3}  [a-z ]*", line) for line in lines)
+
+
+# Facts
+
+
+@given(st.integers(2, 10), st.integers(0, 100))
+def test_the_answer_is_where_the_one_is_who_has_the_thing(T, seed):
+    x, q, y = drawn(Facts(T), 20, seed)
+    words = [[tuple(np.flatnonzero(fact)) for fact in facts] for facts in x.swapaxes(0, 1)]
+    for facts, asked, room in zip(words, q, y, strict=True):
+        assert len(facts) == 2 * T and all(len(fact) == 2 for fact in facts)
+        (thing,) = np.flatnonzero(asked)
+        has = {b: a for a, b in facts if b >= 2 * NAMES}
+        is_in = {a: b - NAMES for a, b in facts if b < 2 * NAMES}
+        assert len(has) == len(is_in) == len(set(is_in.values())) == T
+        assert is_in[has[thing]] == room
+
+
+def test_who_cannot_chain_facts_guesses_among_the_rooms_that_are_named():
+    x, _, y = drawn(Facts(4), 20_000)
+    first = x[:, :, NAMES : 2 * NAMES].sum(axis=0).argmax(axis=-1)  # of those named, the first in the alphabet
+    assert (first == y).mean() == pytest.approx(1 / 4, abs=0.02)
+    assert Facts(4).chance == pytest.approx(math.log(4))
+    with pytest.raises(ValueError, match="names for 10 people, not for 11"):
+        Facts(11)
 
 
 # What the claims measure with
@@ -304,6 +461,7 @@ def test_the_deep_composition_is_two_layers():
 # The claims
 
 FAILURES = {"embedded-reber-elman", "adding-rnn", "no-clipping", "reversal-long", "warp-variable-leaky"}
+FAILURES |= {"dates-encoder-decoder", "memory-network-one-look"}
 FAST = [c for c in CLAIMS if not c.name.startswith("mackey-glass") and c.name != "copy-memory-chance"]
 
 

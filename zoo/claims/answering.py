@@ -10,10 +10,13 @@ import numpy as np
 import tinygrad_rnn as tg
 
 from ..attentive import AttentiveDecoder
+from ..memory_network import MemoryNetwork
 from ..pointer import Pointer
 from ..readout import EachStep
 from ..recursive import DeepRecursive
 from ..tasks.copying import Copying
+from ..tasks.dates import Dates
+from ..tasks.facts import Facts
 from ..tasks.listops import ListOps
 from ..tasks.strings import DIGITS, Reversal, Sorting, solved
 from ..turing import TuringCell
@@ -27,7 +30,7 @@ def reversing(kind: Any, seed: int, T: int, progress: Progress) -> Any:
     """A model that has learnt to write strings of T digits backwards."""
     task = Reversal(T)
     model = kind(task.inputs, 64, task.outputs, rng=np.random.default_rng(seed), dtype=FLOAT)
-    return teach(model, batches(task, model), 1000, 0.005, seed, progress)
+    return teach(model, batches(task, model), 1000, 0.01, seed, progress)
 
 
 def reversal(kind: Any, T: int) -> Measure:
@@ -43,23 +46,40 @@ def reversal(kind: Any, T: int) -> Measure:
     return measure
 
 
-def looked_at(seed: int, quick: bool, progress: Progress) -> float:
-    """The share of 10 steps of writing backwards at which attention is where it should be.
+def looked_at(within: int) -> Measure:
+    """What measures the share of 10 steps of writing backwards at which attention is where it should be.
 
-    That is where the weights, the mean over 500 strings, are largest at the t-th digit from the end or next to it: the
-    encoder's h has read more than one digit, and which of them holds a digit is for the network to choose.
+    That is where the weights, the mean over 500 strings, are largest at the t-th digit from the end, or so many places
+    from it: the encoder's h has read more than one digit, and which of them holds a digit is for the network to choose.
     """
     T, B = 10, 500
-    model = reversing(AttentiveDecoder, seed, T, progress)
-    x, y = Reversal(T).draw(B, np.random.default_rng([seed, 3]))
-    largest = []
-    with tg.no_grad():
-        state, before = model.initial_state(x), model.nothing_said(B)
-        for t in range(T):
-            _, state = model.step(before, state)
-            before = tg.one_hot(y[t], DIGITS, FLOAT)
-            largest.append(state.α.data.mean(axis=0).argmax())
-    return float(np.mean(np.abs(largest - np.arange(T)[::-1]) <= 1))
+
+    def measure(seed: int, quick: bool, progress: Progress) -> float:
+        model = reversing(AttentiveDecoder, seed, T, progress)
+        x, y = Reversal(T).draw(B, np.random.default_rng([seed, 3]))
+        largest = []
+        with tg.no_grad():
+            state, before = model.initial_state(x), model.nothing_said(B)
+            for t in range(T):
+                _, state = model.step(before, state)
+                before = tg.one_hot(y[t], DIGITS, FLOAT)
+                largest.append(state.α.data.mean(axis=0).argmax())
+        return float(np.mean(np.abs(largest - np.arange(T)[::-1]) <= within))
+
+    return measure
+
+
+def dates(kind: Any) -> Measure:
+    """What measures the share of 2000 dates that a network writes without an error."""
+
+    def measure(seed: int, quick: bool, progress: Progress) -> float:
+        task = Dates()
+        model = kind(task.inputs, 64, task.outputs, rng=np.random.default_rng(seed), dtype=FLOAT)
+        teach(model, batches(task, model), 800, 0.005, seed, progress)
+        x, y, lengths = task.draw(2000, np.random.default_rng([seed, 3]))
+        return float((task.write(model, x, lengths).labels == y).all(axis=0).mean())
+
+    return measure
 
 
 def sorting(glimpse: bool) -> Measure:
@@ -95,6 +115,22 @@ def copying(lengths: list[int]) -> Measure:
         rng = np.random.default_rng([seed, 3])
         with tg.no_grad():
             return float(np.mean([Copying(T).loss(model, *Copying(T).draw(500, rng)).item() for T in lengths]))
+
+    return measure
+
+
+def answered(hops: int) -> Measure:
+    """What measures the share of 2000 questions that a network answers which looks at the facts so many times."""
+
+    def measure(seed: int, quick: bool, progress: Progress) -> float:
+        task = Facts()
+        rng = np.random.default_rng(seed)
+        model = MemoryNetwork(task.inputs, 32, task.outputs, hops, rng=rng, dtype=FLOAT)
+        teach(model, batches(task, model), 1000, 0.03, seed, progress)
+        x, q, y = task.draw(2000, np.random.default_rng([seed, 3]))
+        with tg.no_grad():
+            o, _ = model.output(x, q)
+        return float((np.argmax(o.data, axis=-1) == y).mean())
 
     return measure
 

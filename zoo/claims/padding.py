@@ -39,7 +39,8 @@ Argument = tuple[np.ndarray, Any]
 def padding_error(seed: int, quick: bool, progress: Progress) -> float:
     """How far a padded batch is from its sequences one by one, in outputs, loss and every gradient: relatively.
 
-    The most over all models; differences are in units of the largest number of an array.
+    The most over all models; differences are in units of the largest output, or of the largest entry of the gradient
+    with respect to all parameters together, as rounding is.
     """
     rng = np.random.default_rng(seed)
     errors = [loss_error(*example) for example in progress(list(padded_examples(rng)), "losses")]
@@ -104,8 +105,10 @@ def loss_error(model: Any, arguments: list[Argument], lengths: list[np.ndarray])
         loss_and_gradients(model, [a[b : b + 1] if n is None else a[: n[b], b : b + 1] for a, n in arguments])
         for b in range(B)
     ]
-    means = [sum(each) / B for each in zip(*alone, strict=True)]
-    return worst(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(together, means, strict=True))
+    (loss, *gradients), (mean, *means) = together, [sum(each) / B for each in zip(*alone, strict=True)]
+    largest = worst(np.abs(g).max() for g in means)
+    errors = [np.abs(g - m).max() / largest for g, m in zip(gradients, means, strict=True)]
+    return worst([float(abs(loss - mean) / abs(mean)), *errors])
 
 
 def output_error(rng: np.random.Generator, outputs: Any) -> float:

@@ -15,20 +15,22 @@ from ..attentive import AttentiveDecoder
 from ..encoder_decoder import EncoderDecoder
 from ..gru import GRUCell
 from ..lstm import BiasedLSTMCell
+from ..pattern_1 import Pattern1
 from ..readout import AtEnd, EachStep
 from ..rnn import RNNCell
 from ..tasks.adding import Adding
 from ..tasks.copy_memory import CopyMemory
 from ..tasks.warped import UniformWarp, VariableWarp
-from .answering import copying, listops, looked_at, reversal, sorting
+from .answering import answered, copying, dates, listops, looked_at, reversal, sorting
 from .claim import Claim, at_least, below
 from .reading import (
     LEAKY,
     ElmanCell,
-    above_trigrams,
+    above_ngrams,
     clipping,
     forgetful,
     learnt,
+    lstm_each_step,
     reber_strings_read,
     temporal_order,
     warp,
@@ -51,6 +53,8 @@ LSTM_PAPER, VINYALS = "published: Hochreiter & Schmidhuber 1997", "published: Vi
 JOEY = "published: Kreutzer, Bastings & Riezler 2019 (without a figure)"
 PASCANU = "published: Pascanu, Mikolov & Bengio 2013"
 WARP = "published: Tallec & Ollivier 2018 (curves, no figure)"
+BAHDANAU = "published: Bahdanau, Cho & Bengio 2015 (of translation)"
+FACTS = "published: Sukhbaatar et al. 2015 (of stories in words)"
 NTM, LISTOPS = "published: Graves, Wayne & Danihelka 2014 (8 bits)", "published: Nangia & Bowman 2018 (harder trees)"
 
 CLAIMS: list[Claim] = [
@@ -113,13 +117,17 @@ CLAIMS: list[Claim] = [
     ),
     Claim(
         "clipping",
-        "An ordinary recurrent network learns temporal order, 50 to 60 steps, by gradient descent with clipping.",
-        PASCANU, "≥ 0.9 (published 1 for lengths to 200; chance ¼)", clipping(1), at_least(0.9), False,
-        "of the sequences",
+        "An ordinary recurrent network learns temporal order, 50 to 200 steps, by gradient descent with clipping; not"
+        " on every seed: seed 1 stops at 0.6.",
+        PASCANU, "≥ 0.99 (published 1, chance ¼)", clipping(1), at_least(0.99), False, "of the sequences",
+        tried="With 50 units, small U and a curriculum that goes on only where the loss is below 0.05, most seeds reach"
+        " 0.99 and some do not. About twenty settings were tried: other curricula, momentum, W"
+        " drawn otherwise, thresholds and rates. The paper's regulariser Ω was not. Without clipping the network stayed"
+        " at chance, but no loss or weight became infinite.",
     ),
     Claim(
         "no-clipping",
-        "Without clipping, with the same rate, it is thrown about and learns nothing.",
+        "Without clipping, all else being the same, it is thrown about and learns nothing.",
         PASCANU, "< 0.5 on some seed (chance ¼)", clipping(math.inf), some_below(0.5), False, "of the sequences",
     ),
     Claim(
@@ -160,7 +168,24 @@ CLAIMS: list[Claim] = [
     Claim(
         "reversal-attention-weights",
         "Its weights are the anti-diagonal: writing the t-th digit it looks at the t-th from the end, or next to it.",
-        JOEY, "= 1 (chance 0.28)", looked_at, at_least(1), False, "of the steps",
+        JOEY, "= 1 (chance 0.28)", looked_at(within=1), at_least(1), False, "of the steps",
+    ),
+    Claim(
+        "reversal-attention-anti-diagonal",
+        "And on every seed it looks exactly at the t-th from the end.",
+        JOEY, "= 1 (chance 0.1)", looked_at(within=0), at_least(1), False, "of the steps",
+        tried="A network may as well look one place beside, where the encoder has just read the digit: then all weights"
+        " are beside the anti-diagonal, and the strings are as right. Two learning rates were tried.",
+    ),
+    Claim(
+        "dates-attention",
+        "With attention, dates in six formats are written as 1987-03-03.",
+        BAHDANAU, "≥ 0.99 (chance 2.7e-5)", dates(AttentiveDecoder), at_least(0.99), False, "of the dates",
+    ),
+    Claim(
+        "dates-encoder-decoder",
+        "Through one vector of 64 numbers, after as many steps, some of them are still wrong.",
+        BAHDANAU, "< 0.98 (chance 2.7e-5)", dates(EncoderDecoder), below(0.98), False, "of the dates",
     ),
     Claim(
         "sort-pointer",
@@ -183,6 +208,16 @@ CLAIMS: list[Claim] = [
         NTM, "≤ 2.8, a tenth of chance (28)", copying([6, 7, 8]), below(2.8), False, "bits a sequence",
     ),
     Claim(
+        "memory-network",
+        "A memory network that looks twice finds out where a thing is: who has it, and where they are, of four.",
+        FACTS, "≥ 0.99 (chance ¼)", answered(hops=2), at_least(0.99), True, "of the questions",
+    ),
+    Claim(
+        "memory-network-one-look",
+        "With one look it cannot chain two facts, and guesses among the four rooms that are named.",
+        FACTS, "< 0.35 (chance ¼)", answered(hops=1), below(0.35), True, "of the questions",
+    ),
+    Claim(
         "listops-recursive",
         "A recursive network computes expressions of up to four nested operators.",
         LISTOPS, "≥ 0.95 (chance 0.1)", listops, at_least(0.95), False, "of the expressions",
@@ -190,7 +225,14 @@ CLAIMS: list[Claim] = [
     Claim(
         "characters-trigram",
         "Pattern I predicts the characters of Python's help topics better than their trigrams do.",
-        "reached before", "< 0", above_trigrams, below(0), False, "nats a character above the trigrams (1.712 on 3.11)",
+        "reached before", "< 0", above_ngrams(3, Pattern1, 2000), below(0), False,
+        "nats a character above the trigrams (1.712 on 3.11)",
+    ),
+    Claim(
+        "characters-4-gram",
+        "And an LSTM better than their 4-grams do.",
+        "reached before", "< 0", above_ngrams(4, lstm_each_step, 1000), below(0), False,
+        "nats a character above the 4-grams (1.404 on 3.11)",
     ),
     Claim(
         "copy-memory-lstm",

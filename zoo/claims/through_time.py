@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import orthogonal
 
-from ..bptt import Weights, backward, forward
+from ..bptt import Steps, Weights, backward, forward
 from ..gradients import LINEAR, SIGMOID, TANH, Activation, decay, jacobians, norms, skipping
 from ..pattern_1 import Pattern1
 from .claim import Claim, Progress, below, worst
@@ -34,43 +35,58 @@ def by_engine(seed: int, quick: bool, progress: Progress) -> float:
     """How far the gradients by hand, at every step and of every weight, are from the engine's: relatively, the most."""
     model, weights, x, y = example(seed)
     found = backward(weights, x, y)
-    o, h = (np.zeros((T, 1, size)) for size in (K, H))
-
-    def loss(o_zeros: Any, h_zeros: Any) -> Any:
-        """L, with a 0 added to each o⁽ᵗ⁾ and h⁽ᵗ⁾ whose gradient is that of o⁽ᵗ⁾ or h⁽ᵗ⁾."""
-        h_t, L = model.initial_state(1), 0
-        for x_t, y_t, o_zero, h_zero in zip(x, y, o_zeros, h_zeros, strict=True):
-            h_t = tg.tanh(model.b + h_t @ model.W.T + x_t @ model.U.T) + h_zero
-            L = L + tg.cross_entropy(model.c + h_t @ model.V.T + o_zero, y_t[None])
-        return L
-
-    of_steps = tg.grad(loss, (0, 1))(o, h)
+    of_o, of_h = tg.grad(nudged(model, x, y), (0, 1))(np.zeros((T, K)), np.zeros((T, H)))
     model(x[:, None], y[:, None]).backward()
     errors = [_error(getattr(found, name), getattr(model, name).grad.data) for name in Weights._fields]
-    for by_hand, expected in zip((found.o, found.h), of_steps, strict=True):
-        errors += [_error(by_hand[t], expected.data[t - 1, 0]) for t in range(1, T + 1)]
-    return worst(errors)
+    return worst(errors + _errors(found.o, of_o.data) + _errors(found.h, of_h.data))
 
 
 def by_differences(seed: int, quick: bool, progress: Progress) -> float:
-    """How far the gradients of the weights by hand are from finite differences of L: relatively, the most."""
-    _, weights, x, y = example(seed)
-    found, step = backward(weights, x, y), 1e-5
-    errors = []
-    for name, weight in weights._asdict().items():
-        differences = np.zeros(weight.shape)
-        for at in np.ndindex(weight.shape):
-            nudge = np.zeros(weight.shape)
-            nudge[at] = step
-            up, down = (forward(weights._replace(**{name: weight + way * nudge}), x, y).L for way in (1, -1))
-            differences[at] = (up - down) / (2 * step)
-        errors.append(_error(getattr(found, name), differences))
+    """How far the gradients by hand, at every step and of every weight, are from finite differences of L: the most."""
+    model, weights, x, y = example(seed)
+    found, L = backward(weights, x, y), nudged(model, x, y)
+
+    def of(name: str) -> np.ndarray:
+        return differences(lambda w: forward(weights._replace(**{name: w}), x, y).L, getattr(weights, name))
+
+    errors = [_error(getattr(found, name), of(name)) for name in Weights._fields]
+    o, h = np.zeros((T, K)), np.zeros((T, H))
+    errors += _errors(found.o, differences(lambda o: L(o, h).item(), o))
+    errors += _errors(found.h, differences(lambda h: L(o, h).item(), h))
     return worst(errors)
+
+
+def nudged(model: Pattern1, x: np.ndarray, y: np.ndarray) -> Callable[[Any, Any], Any]:
+    """L, where a row of o (T, K) and one of h (T, H) is added to each o⁽ᵗ⁾ and h⁽ᵗ⁾: at 0 its gradients are theirs."""
+
+    def loss(o: Any, h: Any) -> Any:
+        h_t, L = model.initial_state(1), 0
+        for x_t, y_t, to_o, to_h in zip(x, y, o, h, strict=True):
+            h_t = tg.tanh(model.b + h_t @ model.W.T + x_t @ model.U.T) + to_h
+            L = L + tg.cross_entropy(model.c + h_t @ model.V.T + to_o, y_t[None])
+        return L
+
+    return loss
+
+
+def differences(f: Callable[[np.ndarray], float], at: np.ndarray, step: float = 1e-5) -> np.ndarray:
+    """The gradient of f by central differences, of the shape of `at`."""
+    found = np.zeros(at.shape)
+    for i in np.ndindex(at.shape):
+        nudge = np.zeros(at.shape)
+        nudge[i] = step
+        found[i] = (f(at + nudge) - f(at - nudge)) / (2 * step)
+    return found
 
 
 def _error(found: np.ndarray, expected: np.ndarray) -> float:
     """The largest difference, in units of the largest number."""
     return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def _errors(found: Steps, expected: np.ndarray) -> list[float]:
+    """The error at each step: ``found[t]`` is the t-th row of what is expected."""
+    return [_error(found[t], row) for t, row in enumerate(expected, start=1)]
 
 
 # -- vanishing, exploding ------------------------------------------------------------------------------------
