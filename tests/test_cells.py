@@ -45,10 +45,18 @@ def outputs(cell, x, state=None):
 # -- leaky units ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("α", [1, 1.0, np.ones(H)])
-def test_leaky_with_α_1_is_the_ordinary_network_bit_for_bit(x, α):
-    leaky, _ = shaken(LeakyCell(D, H, α, rng=0))
-    assert (outputs(leaky, x) == outputs(same_weights(RNNCell(D, H, rng=1), leaky), x)).all()
+@pytest.mark.parametrize("B", [1, 3, 16, 40])
+@pytest.mark.parametrize("α", [1, np.ones(16)])
+def test_leaky_with_α_1_is_the_ordinary_network_bit_for_bit_each_step_and_a_run_from_an_array_in_columns(α, B):
+    leaky, _ = shaken(LeakyCell(D, 16, α, rng=0))
+    ordinary, x = same_weights(RNNCell(D, 16, rng=1), leaky), np.random.default_rng(0).normal(size=(50, B, D))
+    columns = np.zeros((16, B)).T
+    assert (outputs(leaky, x, columns) == outputs(ordinary, x, columns)).all()
+    np.testing.assert_allclose(outputs(leaky, x), outputs(ordinary, x), rtol=0, atol=1e-12)
+    h = ordinary.initial_state(B)
+    for x_t in x:
+        (h, _), (same, _) = ordinary(x_t, h), leaky(x_t, h)
+        assert (h.data == same.data).all()
 
 
 @pytest.mark.parametrize("α", [1.0, 1.5, 4.0, 100.0, np.linspace(1, 9, H)])

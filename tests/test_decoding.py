@@ -153,10 +153,62 @@ def test_no_steps_decode_to_nothing(model):
 
 
 def test_decoding_refuses_what_makes_no_sense(model):
-    with pytest.raises(ValueError, match="width is at least 1, not 0"):
-        decoded(model, beam, T=3, width=0)
+    for width in 0, -1, 2.5, np.nan, "2":
+        with pytest.raises(ValueError, match="width is a whole number from 1 up, not "):
+            decoded(model, beam, T=3, width=width)
+    for power in -1, np.nan, np.inf:
+        with pytest.raises(ValueError, match="length_power is finite and at least 0"):
+            decoded(model, beam, T=3, width=2, length_power=power)
     for temperature in 0, -1, np.nan:
         with pytest.raises(ValueError, match="temperature is above 0"):
             decoded(model, sample, T=3, rng=0, temperature=temperature)
     with pytest.raises(TypeError, match="rng is None"):
         decoded(model, sample, T=3, rng=None)
+
+
+each_way = pytest.mark.parametrize(("how", "options"), [(greedy, {}), (sample, {"rng": 0}), (beam, {"width": 2})])
+
+
+@each_way
+def test_an_end_that_is_no_label_would_never_come_and_is_an_error(how, options, model):
+    for end in 3, -1, 1.5, "a":
+        with pytest.raises(ValueError, match="end: a label from 0 to 2, or None, not "):
+            decoded(model, how, T=3, end=end, **options)
+
+
+@each_way
+def test_steps_are_a_whole_number_from_0_up(how, options, model):
+    for T in -1, 2.5, np.nan, "3", None:
+        with pytest.raises(ValueError, match="T: a whole number from 0 up, not "):
+            decoded(model, how, T=T, **options)
+
+
+@each_way
+def test_a_state_or_a_first_symbol_of_another_batch_is_an_error_that_names_the_part(how, options, model):
+    for B in 1, 3:
+        with pytest.raises(
+            tg.ShapeError, match=rf"state must have a row for each of 2 sequences, not shape \({B}, 5\)"
+        ):
+            how(model.step, model.nothing_said(2), model.initial_state(B), T=3, **options)
+    pointer = Pointer(2, 6, rng=0)
+    state = pointer.initial_state(np.ones((4, 2, 2)))._replace(h=tg.Tensor(np.ones((3, 4, 6))))
+    with pytest.raises(tg.ShapeError, match=r"state\.h must have a row for each of 2 sequences"):
+        how(pointer.step, pointer.nothing_said(4, 2), state, T=3, **options)
+    for y in np.zeros(3), np.zeros(2, int), None:
+        with pytest.raises(tg.ShapeError, match=r"y must be of shape \(B, symbols\), not \("):
+            how(model.step, y, model.initial_state(2), T=3, **options)
+
+
+@each_way
+def test_no_sequences_decode_to_none(how, options, model):
+    found = decoded(model, how, T=3, B=0, **options)
+    assert found.labels.shape[1:] == found.lengths.shape == found.log_p.shape == (0,)
+
+
+@pytest.mark.parametrize("end", [None, 0])
+def test_a_beam_wider_than_there_are_sequences_has_empty_places_and_finds_the_best(model, end):
+    """One step, three sequences, fifty places."""
+    found = decoded(model, beam, T=1, width=50, B=2, end=end)
+    o, _ = model.step(model.nothing_said(2), model.initial_state(2))
+    assert (found.labels == o.data.argmax(-1)).all()
+    np.testing.assert_allclose(found.log_p, tg.log_softmax(o).data.max(-1), rtol=1e-12)

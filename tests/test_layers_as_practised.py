@@ -411,10 +411,10 @@ def test_both_passes_fold_and_unfold_at_another_length_to_the_run_there(kind, la
     assert graph.backward().fold().lengths == [T]
 
 
-@pytest.mark.parametrize("kind", ["RNN", "GRU"])
-@pytest.mark.parametrize("layers", [1, 2])
-def test_a_run_under_lengths_and_with_dropout_folds(kind, layers):
-    m = layer(kind, layers, dropout=0.5)
+@each_kind
+@each_form
+def test_a_run_under_lengths_and_with_dropout_folds(kind, layers, both):
+    m = layer(kind, layers, both, dropout=0.5)
 
     def loss(x):
         output, _ = m(x, lengths=LENGTHS, rng=0)

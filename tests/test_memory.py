@@ -134,13 +134,56 @@ def test_an_echo_state_network_refuses_what_makes_no_sense():
     for C, a in (0, 1), (-1, 1), (1, -0.1), (1, 1.1), (2, 0.6), (np.nan, 1):
         with pytest.raises(ValueError, match="C is above 0 and C a in"):
             EchoState(1, 4, 1, C=C, a=a, rng=0)
-    for washout in -1, 10:
+    for washout in -1, 10, 2.5, np.nan:
         with pytest.raises(ValueError, match="washout is from 0 to 9"):
             EchoState(1, 4, 1, rng=0).fit(x, x, washout=washout)
-    with pytest.raises(ValueError, match="ridge is at least 0"):
-        EchoState(1, 4, 1, rng=0).fit(x, x, ridge=-1)
+    for wrong in {"ridge": -1}, {"ridge": np.nan}, {"ridge": np.inf}, {"noise": -1, "rng": 0}, {"noise": np.nan}:
+        with pytest.raises(ValueError, match="ridge and noise are finite and at least 0"):
+            EchoState(1, 4, 1, rng=0).fit(x, x, **wrong)
     with pytest.raises(TypeError, match="rng is None"):
         EchoState(1, 4, 1, rng=0).fit(x, x, noise=0.1)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        ((10, 2, 3), (9, 2, 2), r"the same T and B: x is \(10, 2, 3\), y \(9, 2, 2\)"),
+        ((10, 2, 3), (10, 1, 2), "the same T and B"),
+        ((10, 2, 3), (10, 2, 3), r"y must be of shape \(10, 2, 2\), not \(10, 2, 3\)"),
+        ((10, 2, 3), (10, 2), r"y must be of shape \(10, 2, 2\), not \(10, 2\)"),
+        ((10, 3), (10, 2), r"x must be of shape \(T, B, inputs\)"),
+        ((10, 0, 3), (10, 0, 2), "T and B at least 1"),
+        ((0, 2, 3), (0, 2, 2), "T and B at least 1"),
+        ((10, 2, 2), (10, 2, 2), r"2 ≠ 3   x @ self\.U\.T"),
+    ],
+)
+def test_fit_refuses_sequences_that_do_not_fit(x, y, message):
+    with pytest.raises(tg.ShapeError, match=message):
+        EchoState(3, 4, 2, rng=0).fit(np.ones(x), np.ones(y))
+
+
+@pytest.mark.parametrize("spoiled", ["x", "y"])
+def test_nan_is_an_error_where_it_would_be_learned_from_and_nothing_in_the_targets_of_the_washout(spoiled, rng):
+    x, y, model = rng.normal(size=(20, 2, D)), rng.normal(size=(20, 2, K)), EchoState(D, 4, K, rng=0)
+    (x if spoiled == "x" else y)[4, 1] = np.nan
+    with pytest.raises(ValueError, match="not all finite: look for NaN in x and y"):
+        model.fit(x, y, washout=4)
+    if spoiled == "y":
+        model.fit(x, y, washout=5)
+        assert np.isfinite(model.V.data).all()
+
+
+def test_a_free_run_refuses_a_state_and_an_output_of_another_batch():
+    model, x = EchoState(D, 4, K, feedback=1.0, rng=0), np.ones((5, 2, D))
+    for h, y in ((1, 4), (2, K)), ((2, 4), (1, K)), ((2, 5), (2, K)), ((4,), (2, K)):
+        with pytest.raises(tg.ShapeError, match=r"the shapes of h and y must be \(\(2, 4\), \(2, 4\)\), not "):
+            model.generate(x, np.zeros(h), np.zeros(y))
+
+
+def test_the_loss_of_one_step_of_an_echo_state_network_is_that_of_the_first_of_more(rng):
+    model, x, y = shaken(EchoState(D, H, K, rng=0)), rng.normal(size=(T, B, D)), rng.normal(size=(T, B, K))
+    o = model.output(model.step(x[0], *model.initial_state(B))).data
+    assert model(x[:1], y[:1]).item() == pytest.approx(((o - y[0]) ** 2).sum() / 2 / B, rel=1e-13)
 
 
 # -- a memory with heads -------------------------------------------------------------------------------------
@@ -185,6 +228,11 @@ def test_a_head_finds_its_place_by_content_or_from_where_it_was(settings, weight
     before = np.array([[0.0, 0, 0, 1]])
     w = head(γ=SHARP, **settings)(np.zeros((1, H)), M, before)
     np.testing.assert_allclose(w.data, [weights], atol=1e-6)
+
+
+def test_a_memory_without_places_is_an_error():
+    with pytest.raises(ValueError, match="at least one place, not 0"):
+        TuringCell(D, H, 0, 2, rng=0)
 
 
 def test_the_weights_of_heads_stay_weights_for_hundreds_of_steps(rng):
@@ -285,6 +333,8 @@ def test_facts_in_the_padding_are_not_looked_at_though_they_be_nan(rng):
         model(padded, q, y, np.array([6, 0, 4]))
     with pytest.raises(ValueError, match="at least once, not 0 times"):
         MemoryNetwork(D, H, K, hops=0, rng=0)
+    with pytest.raises(tg.ShapeError, match="3 lists of facts need 3 questions, not 1"):
+        model(x, q[:1], y)
 
 
 def test_the_answer_does_not_depend_on_the_order_of_the_facts(rng):

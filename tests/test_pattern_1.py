@@ -1,10 +1,11 @@
-"""Pattern I against the lecture's equations in plain NumPy, forward and backward, and what it can learn."""
+"""Pattern I against the lecture's equations in plain NumPy (`zoo.bptt`), and what it can learn."""
 
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.optimisers import Adam
+from zoo.bptt import Weights, mean_over_batch
 from zoo.pattern_1 import Pattern1
 
 T, B, INPUTS, HIDDEN, OUTPUTS = 6, 4, 3, 5, 7
@@ -24,47 +25,13 @@ def batch():
     return rng.normal(size=(T, B, INPUTS)), rng.integers(OUTPUTS, size=(T, B))
 
 
-def softmax(o):
-    return np.exp(o) / np.exp(o).sum(axis=0)
-
-
-def by_hand(model, x, y):
-    """L and its gradients for one sequence of column vectors, by the lecture's equations."""
-    U, W, V, b, c = (p.data for p in (model.U, model.W, model.V, model.b, model.c))
-    h, o = {0: np.zeros(len(b))}, {}
-    for t in range(1, len(x) + 1):
-        h[t] = np.tanh(b + W @ h[t - 1] + U @ x[t - 1])
-        o[t] = c + V @ h[t]
-    L = sum(-np.log(softmax(o[t])[y[t - 1]]) for t in o)
-
-    gradient = {name: np.zeros_like(p.data) for name, p in model.named_parameters()}
-    dh_later = 0  # Wᵀ diag(1 − h²) ∂L/∂h of the step after; none after the last
-    for t in reversed(range(1, len(x) + 1)):
-        do = softmax(o[t]) - np.eye(len(c))[y[t - 1]]
-        dh = V.T @ do + dh_later
-        da = (1 - h[t] ** 2) * dh
-        dh_later = W.T @ da
-        gradient["V"] += np.outer(do, h[t])
-        gradient["c"] += do
-        gradient["W"] += np.outer(da, h[t - 1])
-        gradient["U"] += np.outer(da, x[t - 1])
-        gradient["b"] += da
-    return L, gradient
-
-
-def test_the_loss_is_that_of_the_equations_summed_over_time_and_averaged_over_the_batch(model, batch):
-    x, y = batch
-    expected = np.mean([by_hand(model, x[:, i], y[:, i])[0] for i in range(B)])
-    assert model(x, y).item() == pytest.approx(expected, rel=1e-14)
-
-
-def test_the_gradients_are_those_of_backpropagation_through_time_by_hand(model, batch):
-    x, y = batch
-    model(x, y).backward()
-    sequences = [by_hand(model, x[:, i], y[:, i])[1] for i in range(B)]
+def test_the_loss_and_its_gradients_are_those_of_backpropagation_through_time_by_hand(model, batch):
+    L, gradients = mean_over_batch(Weights(*(getattr(model, letter).data for letter in Weights._fields)), *batch)
+    loss = model(*batch)
+    loss.backward()
+    assert loss.item() == pytest.approx(L, rel=1e-14)
     for name, parameter in model.named_parameters():
-        expected = np.mean([gradient[name] for gradient in sequences], axis=0)
-        np.testing.assert_allclose(parameter.grad.data, expected, rtol=1e-10, atol=1e-14, err_msg=name)
+        np.testing.assert_allclose(parameter.grad.data, getattr(gradients, name), rtol=1e-10, atol=1e-14, err_msg=name)
 
 
 def test_the_weights_have_the_shapes_of_the_lecture(model):
@@ -141,7 +108,7 @@ def test_it_remembers_the_bit_before_which_its_present_input_does_not_tell():
 
 def test_sequences_of_different_length_and_labels_out_of_range_are_errors(model, batch):
     x, y = batch
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(tg.ShapeError, match=r"must have the same T and B: x is \(6, 4, 3\), y \(5, 4\)"):
         model(x, y[:-1])
     with pytest.raises(IndexError, match=r"label 7 at .* is not in \[0, 7\)"):
         model(x, np.full_like(y, OUTPUTS))

@@ -56,6 +56,8 @@ def test_a_dynamical_system_is_its_function_applied_as_often_as_there_are_steps(
         expected = np.tanh(expected @ model.W.data.T + model.b.data)
     np.testing.assert_allclose(model(s, T).data, expected, rtol=1e-14)
     assert model(s, 0) is s
+    with pytest.raises(ValueError, match="at least 0 steps, not -1"):
+        model(s, -1)
 
 
 def test_the_gradient_of_a_linear_chain_is_a_power_of_its_matrix():
@@ -211,7 +213,7 @@ def test_pattern_3_refuses_what_makes_no_sense(rng):
             model(x, y, forced)
     with pytest.raises(TypeError, match="rng is None"):
         model(x, y, 0.5)
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(tg.ShapeError, match=r"must have the same T and B: x is \(6, 4, 3\), y \(5, 4\)"):
         model(x, y[:-1])
     with pytest.raises(IndexError, match="label 7"):
         model(x, np.full_like(y, K))
@@ -225,6 +227,14 @@ def test_pattern_3_cannot_tell_histories_apart_that_ended_in_the_same_word(rng):
     losses = [[L.item() for L in model.losses(x, words)] for x in (one, other)]
     assert losses[0][-2:] == losses[1][-2:]
     assert losses[0][:-2] != losses[1][:-2]
+
+
+@pytest.mark.parametrize("kind", [Pattern3, Pattern3Values, Pattern4])
+def test_a_run_of_one_step_is_the_first_step_of_a_longer_one(kind, rng):
+    model, x = shaken(kind(D, H, K, rng=0)), rng.normal(size=(T, B, D))
+    y = rng.normal(size=(T, B, K)) if kind is Pattern3Values else rng.integers(K, size=(T, B))
+    first = next(iter(model.losses(x, y)))
+    assert model(x[:1], y[:1]).item() == pytest.approx(first.data.mean(), rel=1e-14)
 
 
 # -- pattern IV and the generative form ----------------------------------------------------------------------
@@ -336,7 +346,7 @@ def test_vector_to_sequence_is_a_distribution_that_depends_on_the_vector(rng):
 
 def test_sequences_of_different_length_are_errors(rng):
     x, y = rng.normal(size=(T, B, D)), rng.integers(K, size=(T, B))
-    with pytest.raises(ValueError, match="longer"):
+    with pytest.raises(tg.ShapeError, match=r"must have the same T and B: x is \(5, 4, 3\), y \(6, 4\)"):
         Pattern4(D, H, K, rng=0)(x[:-1], y)
     with pytest.raises(tg.ShapeError, match=r"x @ self\.U\.T"):
         Pattern4(D + 1, H, K, rng=0)(x, y)

@@ -11,6 +11,7 @@ from zoo.readout import AtEnd, EachStep
 from zoo.rnn import RNNCell
 from zoo.sequence import LearnedStart, last, loss, run, within
 from zoo.skip import SkipCell
+from zoo.turing import TuringCell
 
 T, D, H, K = 6, 3, 4, 5
 LENGTHS = np.array([6, 1, 0, 4])
@@ -136,6 +137,12 @@ def test_last_is_each_sequences_own_last_output(x):
         (3, tg.ShapeError, r"4 sequences need lengths of shape \(4,\), not \(\)"),
         ([1.0, 2.0, 3.0, 4.0], TypeError, "lengths: must be integers, not float64"),
         ([[1], [2], [3], [4]], tg.ShapeError, r"not \(4, 1\)"),
+        ([np.nan] * 4, TypeError, "must be integers, not float64"),
+        ([True, False, True, True], TypeError, "must be integers, not bool"),
+        (["1", "2", "3", "4"], TypeError, "must be integers, not <U1"),
+        ([1, 2, None, 4], TypeError, "must be integers, not object"),
+        ([1, 2, 3, 2**70], TypeError, "must be integers, not object"),
+        ("1234", tg.ShapeError, r"not \(\)"),
     ],
 )
 def test_lengths_that_do_not_fit_are_errors_that_say_what_would(lengths, error, message):
@@ -211,3 +218,38 @@ def test_a_row_that_does_not_count_adds_nothing_whatever_is_there(kind):
     found.backward()
     expected.backward()
     np.testing.assert_allclose(spoiled.grad.data, np.where(counts[:, None], o.grad.data, 0), rtol=1e-14)
+
+
+# -- the record --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (RNNCell, ["state"]),
+        (LSTMCell, ["state.h", "state.s"]),
+        (lambda D, H, rng: SkipCell(D, H, 3, rng=rng), ["state[0]", "state[1]", "state[2]"]),
+        (
+            lambda D, H, rng: TuringCell(D, H, 3, 2, rng=rng),
+            ["state.M", "state.h", "state.r", "state.w_read", "state.w_write"],
+        ),
+    ],
+)
+def test_under_lengths_the_state_that_is_kept_has_a_name_and_both_passes_fold(kind, names):
+    cell, x = kind(D, H, rng=0), np.random.default_rng(0).normal(size=(T, B, D))
+
+    def total(x):
+        outputs, _ = run(cell, x, lengths=LENGTHS)
+        return sum(tg.sum(y) for y in outputs)
+
+    graph = tg.record(total, x)
+    kept = [step.name for step in graph.steps if step.operation is not None and step.operation.name == "where"]
+    assert sorted({name for name in kept if name and name.startswith("state")}) == names
+    assert graph.fold().lengths == graph.backward().fold().lengths == [T]
+
+
+def test_the_state_of_hundreds_of_parts_is_kept_too():
+    cell = SkipCell(1, 1, 1500, rng=0)
+    _, state = run(cell, np.ones((2, 2, 1)), lengths=[1, 2])
+    assert len(state) == 1500
+    assert [bool(part.data[0]) for part in state[-3:]] == [False, False, True]

@@ -242,6 +242,18 @@ def test_a_pointer_takes_inputs_of_any_length_with_the_same_weights(rng):
         assert L.item() > 0 if n > 1 else L.item() == 0  # to one place alone it points surely
 
 
+@pytest.mark.parametrize("glimpse", [True, False])
+def test_an_answer_that_points_behind_the_end_of_its_input_is_an_error_and_not_an_infinite_loss(glimpse, rng):
+    model, x = Pointer(D, H, glimpse=glimpse, rng=0), rng.normal(size=(N, B, D))
+    y = np.broadcast_to(X_LENGTHS - 1, (M, B)).copy()  # the last place that there is
+    assert np.isfinite(model(x, y, X_LENGTHS).item())
+    y[2, 1] += 1
+    for answer in y, np.eye(N)[y]:
+        with pytest.raises(IndexError, match="y points to a place behind the end of its x"):
+            model(x, answer, X_LENGTHS)
+    assert np.isfinite(model(x, y, X_LENGTHS, np.array([4, 2, 4, 4])).item())  # there it is padding itself
+
+
 @each_kind
 def test_a_sequence_of_no_steps_and_lengths_that_do_not_fit_are_errors(kind, rng):
     model, symbols = from_sequence(kind)
@@ -250,6 +262,8 @@ def test_a_sequence_of_no_steps_and_lengths_that_do_not_fit_are_errors(kind, rng
         model(x, y, np.array([6, 1, 2, 3]))
     with pytest.raises(tg.ShapeError, match=r"lengths of shape \(4,\)"):
         model(x, y, None, np.array([1, 2]))
+    with pytest.raises(tg.ShapeError, match=r"shape \(T, 4\) or rows \(T, 4, .\), T and B at least 1, not int64 of"):
+        model(x, y[:, :1])
     with pytest.raises(IndexError, match=f"label {symbols} "):
         model(x, y + symbols)
     if kind != "encoder-decoder":  # it has a context of no steps: d alone

@@ -4,7 +4,7 @@
     α⁽ˢ⁾ = softmax(e)⁽ˢ⁾ = exp e⁽ˢ⁾ / Σᵣ exp e⁽ʳ⁾
     C = Σₛ α⁽ˢ⁾ v⁽ˢ⁾
 
-with, for the score, one of
+with, for the score, one of these, W, U and v being parameters (that v has nothing to do with the v⁽ˢ⁾):
 
     vᵀ tanh(W q + U k)                  additive         (Bahdanau, Cho & Bengio 2015)
     kᵀ W q                              multiplicative   (Luong, Pham & Manning 2015)
@@ -26,7 +26,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import glorot_uniform, normal, zeros
 
-from .sequence import choose, loss, unpadded, within
+from .sequence import choose, loss, sizes, unpadded, values, within
 
 
 def attend(e: Any, v: Any, counts: Any = None) -> tuple[Any, Any]:
@@ -45,8 +45,7 @@ def attend(e: Any, v: Any, counts: Any = None) -> tuple[Any, Any]:
 
 def masked(e: Any, counts: Any) -> Any:
     """Scores e (B, n), −∞ at the places that do not count. Raises ValueError for a row of which none counts."""
-    values = counts.data if isinstance(counts, tg.Tensor) else counts
-    if np.shape(e)[-1] == 0 or not (values is None or values.any(axis=-1).all()):
+    if np.shape(e)[-1] == 0 or not (counts is None or values(counts).any(axis=-1).all()):
         raise ValueError("attention: a sequence of no steps leaves nothing to look at")
     return choose(counts, e, -np.inf)
 
@@ -114,9 +113,10 @@ class InputAttention(tg.Module):
 
     def output(self, x: Any, lengths: Any = None) -> tuple[Any, Any]:
         """o (B, outputs) and the weights α (B, T).  x (T, B, inputs)"""
+        counts = places(lengths, *sizes(x))
         x = unpadded(x, lengths)
         e = np.transpose(tg.tanh(self.b + x @ self.U.T) @ self.v)
-        C, α = attend(e, np.swapaxes(x, 0, 1), places(lengths, *np.shape(x)[:2]))
+        C, α = attend(e, np.swapaxes(x, 0, 1), counts)
         o = self.c + C @ self.V.T
         return o, α
 

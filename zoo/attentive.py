@@ -23,7 +23,7 @@ from tinygrad_rnn.initialisers import glorot_uniform, orthogonal, zeros
 
 from .attention import Additive, attend, places
 from .rnn import RNNCell
-from .sequence import choose, last, rows, run, unpadded, within, zero
+from .sequence import choose, last, rows, run, sizes, within, zero
 
 
 class Looking(NamedTuple):
@@ -62,11 +62,14 @@ class AttentiveDecoder(tg.Module):
         y          labels (m, B), or one-hot rows (m, B, symbols)
         x_lengths, y_lengths
                    (B,): what comes after is padding
+
+        Raises what `sequence.sizes` and `sequence.rows` raise for an x, y or lengths that do not fit, ValueError for an
+        x of no steps.
         """
-        m, B = np.shape(y)[:2]
-        y, counts = rows(unpadded(y, y_lengths), self.c.size, self.c.dtype), within(y_lengths, m, B)
+        _, B = sizes(x)
+        y = rows(y, B, self.c.size, self.c.dtype, y_lengths)
         state, y_before, L = self.initial_state(x, x_lengths), self.nothing_said(B), 0
-        for y_t, counts_t in zip(y, counts, strict=True):
+        for y_t, counts_t in zip(y, within(y_lengths, len(y), B), strict=True):
             o, state = self.step(y_before, state)
             L = L + tg.mean(choose(counts_t, -tg.sum(y_t * tg.log_softmax(o), axis=-1), 0))
             y_before = y_t

@@ -3,7 +3,7 @@
     h⁽ᵗ⁾ = tanh(b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾),   h⁽⁰⁾ = 0              to the right
     g⁽ᵗ⁾ = tanh(d + R g⁽ᵗ⁺¹⁾ + S x⁽ᵗ⁾),   g⁽ᵀ⁺¹⁾ = 0            to the left
     o⁽ᵗ⁾ = c + V h⁽ᵗ⁾ + Q g⁽ᵗ⁾
-    L⁽ᵗ⁾ = −log softmax(o⁽ᵗ⁾) of the class y⁽ᵗ⁾,   L = Σₜ L⁽ᵗ⁾
+    L⁽ᵗ⁾ = −log softmax(o⁽ᵗ⁾) of the class y⁽ᵗ⁾, or ½ ‖o⁽ᵗ⁾ − y⁽ᵗ⁾‖² of numbers,   L = Σₜ L⁽ᵗ⁾
 
 g starts at the end, so the whole sequence must be there before the first output.
 
@@ -20,7 +20,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import glorot_uniform, orthogonal, zeros
 
-from .sequence import loss, run, within, zero
+from .sequence import loss, run, sizes, within, zero
 
 
 class Bidirectional(tg.Module):
@@ -45,7 +45,7 @@ class Bidirectional(tg.Module):
         lengths  (B,): what comes after is padding; to the left, each sequence begins at its own end
         """
         L = 0
-        counts = within(lengths, *np.shape(x)[:2])
+        counts = within(lengths, *sizes(x, y))
         for o, y_t, counts_t in zip(self.outputs(x, lengths), y, counts, strict=True):
             L = L + loss(o, y_t, counts_t)
         return L

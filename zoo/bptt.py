@@ -73,7 +73,8 @@ def forward(weights: Weights, x: Any, y: Any) -> Forward:
         h[t] = np.tanh(a[t])
         # o⁽ᵗ⁾ = c + V h⁽ᵗ⁾
         o[t] = c + V @ h[t]
-        # ŷ⁽ᵗ⁾ = softmax(o⁽ᵗ⁾): of element i, exp(oᵢ) / Σⱼ exp(oⱼ), here by its logarithm, which cannot overflow
+        # ŷ⁽ᵗ⁾ = softmax(o⁽ᵗ⁾): of element i, exp(oᵢ) / Σⱼ exp(oⱼ), here by its logarithm, which cannot overflow. (The
+        # lecture writes θ for o inside the exponentials.)
         log_ŷ = o[t] - np.logaddexp.reduce(o[t])
         ŷ[t] = np.exp(log_ŷ)
         # L⁽ᵗ⁾ = −y⁽ᵗ⁾ᵀ log ŷ⁽ᵗ⁾

@@ -14,7 +14,7 @@ brings each element into [−v, v]: what is larger is shorter, what is smaller s
 diagonal. Both leave a gradient alone that is small enough.
 
 Lecture, "Vanishing and Exploding Gradients"; Goodfellow, Bengio & Courville 2016, section 10.11.1 and figure 10.17;
-Pascanu, Mikolov & Bengio 2013, section 2.3 and figure 6.
+Pascanu, Mikolov & Bengio 2013, figure 6: there one hidden unit, 50 steps and a wall.
 """
 
 from __future__ import annotations

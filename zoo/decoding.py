@@ -14,8 +14,12 @@ All three functions decode a whole batch at once, and take
     T      how many symbols at most
     end    the label that ends a sequence; without one all have length T
 
-and return `Decoded`. Goodfellow, Bengio & Courville 2016, section 10.2.3 (sampling); Graves 2012, Sequence transduction
-with recurrent neural networks, section 2.5 (beam search); Wu et al. 2016, equation 14 (length normalisation).
+and return `Decoded`. All raise ShapeError for a y that is not (B, symbols) and a state of other than B rows, ValueError
+for a T that is no whole number from 0 up and an end that is no label.
+
+Goodfellow, Bengio & Courville 2016, section 10.2.3 (sampling); Graves 2012, Sequence transduction with recurrent neural
+networks, section 2.5 (beam search); Wu et al. 2016, section 7 (length normalisation: of the two forms there the first,
+a power of the length).
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ import numpy as np
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import generator
-from tinygrad_rnn.structure import rebuild
+from tinygrad_rnn.structure import flatten_with_paths, rebuild
 
 
 class Decoded(NamedTuple):
@@ -68,11 +72,14 @@ def beam(
 
     The score is log p / lengthᵖ, p = `length_power`. With 0 it is the probability itself, which every symbol makes
     smaller, so that short sequences win; with 1 it is the mean per symbol. A beam that holds all sequences finds the
-    best of all. Raises ValueError unless width ≥ 1.
+    best of all; one that is wider than there are sequences has empty places. Raises ValueError for a width that is no
+    whole number from 1 up and a power that is not finite or below 0.
     """
-    if width < 1:
-        raise ValueError(f"beam: width is at least 1, not {width}")
-    B, symbols = np.shape(y)
+    if not (isinstance(width, (int, np.integer)) and width >= 1):
+        raise ValueError(f"beam: width is a whole number from 1 up, not {width!r}")
+    if not 0 <= length_power < np.inf:
+        raise ValueError(f"beam: length_power is finite and at least 0, not {length_power}")
+    B, symbols = _checked(y, state, T, end)
     y, state = rebuild((y, state), lambda a: None if a is None else a[np.repeat(np.arange(B), width)])
     log_p = np.full((B, width), -np.inf)
     log_p[:, 0] = 0  # at first there is one beginning, the empty one
@@ -103,7 +110,7 @@ def beam(
 def _one_by_one(
     cell: Any, y: Any, state: Any, T: int, end: int | None, pick: Callable[[np.ndarray], np.ndarray]
 ) -> Decoded:
-    B, symbols = np.shape(y)
+    B, symbols = _checked(y, state, T, end)
     log_p, lengths, ended = np.zeros(B), np.zeros(B, int), np.zeros(B, bool)
     labels: list[np.ndarray] = []
     with tg.no_grad():
@@ -116,3 +123,18 @@ def _one_by_one(
             labels.append(label)
             y = tg.one_hot(label, symbols, o.dtype)
     return Decoded(np.array(labels, int).reshape(len(labels), B), lengths, log_p)
+
+
+def _checked(y: Any, state: Any, T: int, end: int | None) -> tuple[int, int]:
+    """B and the number of symbols, where all that is given fits together."""
+    if np.ndim(y) != 2:
+        raise tg.ShapeError(f"y must be of shape (B, symbols), not {np.shape(y)}")
+    B, symbols = np.shape(y)
+    for path, part in flatten_with_paths(state, "state"):
+        if part is not None and np.shape(part)[:1] != (B,):
+            raise tg.ShapeError(f"{path} must have a row for each of {B} sequences, not shape {np.shape(part)}")
+    if not (isinstance(T, (int, np.integer)) and T >= 0):
+        raise ValueError(f"T: a whole number from 0 up, not {T!r}")
+    if not (end is None or (isinstance(end, (int, np.integer)) and 0 <= end < symbols)):
+        raise ValueError(f"end: a label from 0 to {symbols - 1}, or None, not {end!r}")
+    return B, symbols

@@ -12,7 +12,7 @@
     (c) as (b), with a connection past m      h⁽ᵗ⁾ = tanh(b + W m⁽ᵗ⁾ + R h⁽ᵗ⁻¹⁾ + U e⁽ᵗ⁾)
 
 The layer m makes the way from h⁽ᵗ⁻¹⁾ to h⁽ᵗ⁾ twice as long, which makes gradients vanish sooner; R is a way as short as
-before. The last line of each is the output of the cell.
+before. The output of each cell is z.
 
 Goodfellow, Bengio & Courville 2016, section 10.5; Pascanu et al. 2014. The records of their runs draw the book's figure
 10.13.

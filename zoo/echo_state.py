@@ -6,10 +6,12 @@
 C is how fast a unit moves and a how much it leaks: C = a = 1 is the ordinary network. F, where there is one, feeds the
 output back: the target while V is learned, the network's own output when it runs free.
 
-W is scaled to a spectral radius, as a rule just below 1: then a state echoes for long and still fades. (The lecture
-asks for a spectral radius of the Jacobian near 1; that by itself is not the echo state property, which is that the
-state comes to depend on the input alone, wherever it started: `washout` waits for it.) What is left is linear: V and c
-minimise Σₜ ‖o⁽ᵗ⁾ − y⁽ᵗ⁾‖² + ridge ‖V‖², in one step, without any gradient.
+W is scaled to a spectral radius, as a rule just below 1: then a state echoes for long and still fades. What is left is
+linear: V and c minimise Σₜ ‖o⁽ᵗ⁾ − y⁽ᵗ⁾‖² + ridge ‖V‖², in one step, without any gradient. The first steps, the
+`washout`, are left out of the sum: they still depend on where the state started.
+
+Correction: the lecture sets W so that the Jacobian has a spectral radius near 1. That by itself is not the echo state
+property, which is that the state comes to depend on the input alone, wherever it started (see `gradients.distances`).
 
 Lecture, "Echo state networks"; Goodfellow, Bengio & Courville 2016, section 10.8; Jaeger 2001, The "echo state"
 approach to analysing and training recurrent neural networks, GMD report 148.
@@ -24,7 +26,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import generator, reservoir, uniform, zeros
 
-from .sequence import loss, zero
+from .sequence import loss, sizes, zero
 
 
 class EchoState(tg.Module):
@@ -71,9 +73,13 @@ class EchoState(tg.Module):
         self.c = tg.Parameter(zeros(outputs, dtype=dtype))
 
     def __call__(self, x: Any, y: Any) -> Any:
-        """The loss L = Σₜ ½ ‖o⁽ᵗ⁾ − y⁽ᵗ⁾‖², the mean over the batch.  x (T, B, inputs), y (T, B, outputs)"""
+        """The loss L = Σₜ ½ ‖o⁽ᵗ⁾ − y⁽ᵗ⁾‖², the mean over the batch.  x (T, B, inputs), y (T, B, outputs)
+
+        Raises ShapeError for an x and y that do not fit.
+        """
         L = 0
-        h, y_before = self.initial_state(np.shape(x)[1])
+        _, B = sizes(x, y)
+        h, y_before = self.initial_state(B)
         for x_t, y_t in zip(x, y, strict=True):
             h = self.step(x_t, h, y_before)
             o = self.output(h)
@@ -91,17 +97,22 @@ class EchoState(tg.Module):
         ridge    the larger, the smaller V
         noise    standard deviation of what is added to each state, so that V learns to live with its own errors
 
-        Raises ValueError unless 0 ≤ washout < T and ridge ≥ 0, TypeError for noise without an rng.
+        Raises ShapeError for an x and y that do not fit, ValueError unless 0 ≤ washout < T, ridge and noise are finite
+        and at least 0, and so are finite all states and targets to learn from; TypeError for noise without an rng.
         """
-        T, B = np.shape(x)[:2]
-        if not 0 <= washout < T:
+        T, B = sizes(x, y)
+        if np.shape(y) != (T, B, self.c.size):
+            raise tg.ShapeError(f"fit: y must be of shape {(T, B, self.c.size)}, not {np.shape(y)}")
+        if washout not in range(T):
             raise ValueError(f"fit: washout is from 0 to {T - 1}, of {T} steps, not {washout}")
-        if not ridge >= 0:
-            raise ValueError(f"fit: ridge is at least 0, not {ridge}")
+        if not (0 <= ridge < np.inf and 0 <= noise < np.inf):
+            raise ValueError(f"fit: ridge and noise are finite and at least 0, not {ridge} and {noise}")
         disturb = generator(rng).normal(0, noise, (T, B, len(self.W))) if noise else np.zeros((T, 1, 1))
         disturb = disturb.astype(self.c.dtype)
         seen = self._states(x, y, disturb)
         left, right = seen[washout:].reshape(-1, len(self.W)), np.reshape(y[washout:], (-1, self.c.size))
+        if not (np.isfinite(left).all() and np.isfinite(right).all()):
+            raise ValueError("fit: the states or targets to learn from are not all finite: look for NaN in x and y")
         # Rows √ridge 1 that ask for V = 0 make the least squares regular; c has no part in them.
         regular = np.sqrt(ridge) * np.eye(len(self.W))
         left = np.block([[left, np.ones((len(left), 1))], [regular, np.zeros((len(regular), 1))]])
@@ -124,8 +135,11 @@ class EchoState(tg.Module):
     def generate(self, x: Any, h: Any, y: Any) -> np.ndarray:
         """Run free, its own outputs fed back, from state h and the output before, y.
 
-        x (T, B, inputs), h (B, hidden), y (B, outputs) → (T, B, outputs)
+        x (T, B, inputs), h (B, hidden), y (B, outputs) → (T, B, outputs). Raises ShapeError where these do not fit.
         """
+        given, wanted = (np.shape(h), np.shape(y)), tuple(map(np.shape, self.initial_state(np.shape(x)[1])))
+        if given != wanted:
+            raise tg.ShapeError(f"generate: the shapes of h and y must be {wanted}, not {given}")
         o, outputs = y, []
         with tg.no_grad():
             for x_t in x:

@@ -1,6 +1,6 @@
 """Sequence to sequence: one network reads x⁽¹⁾ … x⁽ⁿ⁾ into a context C, another writes y⁽¹⁾ … y⁽ᵐ⁾ from it.
 
-    h⁽ᵗ⁾ = tanh(b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾)                      encoder
+    h⁽ᵗ⁾ = tanh(b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾),   h⁽⁰⁾ = 0           encoder
     C = tanh(d + Q h⁽ⁿ⁾)                                  context
     p(y⁽¹⁾ … y⁽ᵐ⁾ | C)                                    decoder: `vector_to_sequence.py`, from C
 

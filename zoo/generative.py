@@ -19,7 +19,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import glorot_uniform, orthogonal, zeros
 
-from .sequence import choose, rows, unpadded, within, zero
+from .sequence import choose, rows, within, zero
 
 
 class Generative(tg.Module):
@@ -44,6 +44,8 @@ class Generative(tg.Module):
 
         y        labels (T, B), or one-hot rows (T, B, symbols)
         lengths  (B,): what comes after is padding
+
+        Raises what `sequence.rows` raises for a y or lengths that do not fit.
         """
         L = 0
         for L_t in self._losses(y, lengths):
@@ -55,10 +57,10 @@ class Generative(tg.Module):
         return -sum(self._losses(y, lengths))
 
     def _losses(self, y: Any, lengths: Any) -> Any:
-        T, B = np.shape(y)[:2]
-        y, counts = rows(unpadded(y, lengths), self.c.size, self.c.dtype), within(lengths, T, B)
+        y = rows(y, None, self.c.size, self.c.dtype, lengths)
+        T, B = y.shape[:2]
         h, y_before = self.initial_state(B), self.nothing_said(B)
-        for y_t, counts_t in zip(y, counts, strict=True):
+        for y_t, counts_t in zip(y, within(lengths, T, B), strict=True):
             o, h = self.step(y_before, h)
             yield choose(counts_t, -tg.sum(y_t * tg.log_softmax(o), axis=-1), 0)
             y_before = y_t

@@ -2,9 +2,13 @@
 
     h⁽ᵗ⁾ = f(u⁽ᵗ⁾ + W h⁽ᵗ⁻¹⁾),   u⁽ᵗ⁾ = b + U x⁽ᵗ⁾
 
-On its way back through τ steps a gradient is multiplied by τ Jacobians:
+On its way back a gradient is multiplied by a matrix at each step, Wᵀ H⁽ᵗ⁺¹⁾, the transpose of a Jacobian:
 
-    ∂h⁽ᵀ⁾/∂h⁽ᵀ⁻τ⁾ = H⁽ᵀ⁾ W H⁽ᵀ⁻¹⁾ W … H⁽ᵀ⁻τ⁺¹⁾ W,   H⁽ᵗ⁾ = diag(f′) at step t
+    ∂L/∂h⁽ᵗ⁾ = Wᵀ H⁽ᵗ⁺¹⁾ ∂L/∂h⁽ᵗ⁺¹⁾,   H⁽ᵗ⁾ = diag(f′) at step t
+
+for a loss at the end. Over τ steps the Jacobians multiply:
+
+    ∂h⁽ᵀ⁾/∂h⁽ᵀ⁻τ⁾ = H⁽ᵀ⁾ W H⁽ᵀ⁻¹⁾ W … H⁽ᵀ⁻τ⁺¹⁾ W
 
 The norm ‖∂h⁽ᵀ⁾/∂h⁽ᵀ⁻τ⁾‖, the largest singular value, is the most by which that makes it longer. Where |f′| ≤ γ,
 

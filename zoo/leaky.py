@@ -5,6 +5,10 @@
 α is the time scale over which a unit integrates: 1 is the ordinary network, and with α large ∂h⁽ᵗ⁾/∂h⁽ᵗ⁻¹⁾ is near 1,
 so that values and gradients go far.
 
+A step with α = 1 is a step of the ordinary network, `rnn.RNNCell`, bit for bit. So is a run, if it starts from an array
+that lies in memory column by column, as products of a batch smaller than hidden leave it. From one that lies row by row
+the sum of both terms lies row by row too, and the next product with W may be rounded otherwise in the last bit.
+
 Lecture, "Leaky units", which leaves out b; Goodfellow, Bengio & Courville 2016, section 10.9.2.
 """
 

@@ -8,7 +8,7 @@
     h⁽ᵗ⁾ = q⁽ᵗ⁾ ⊙ tanh(s⁽ᵗ⁾)                         hidden units
 
 The memory is a leaky unit whose leak f is chosen anew at every step: ∂s⁽ᵗ⁾/∂s⁽ᵗ⁻¹⁾ = f along the direct way, which
-vanishes only where the network decides to forget.
+vanishes only where the network decides to forget. The lecture's output o⁽ᵗ⁾ = V h⁽ᵗ⁾ is that of `readout`, with a bias.
 
 Lecture, "Long Short-Term Memory"; Goodfellow, Bengio & Courville 2016, section 10.10.1, who write σ for tanh(a);
 Hochreiter & Schmidhuber 1997. The record of a run draws the book's figure 10.16.
@@ -68,6 +68,9 @@ class LSTMCell(tg.Module):
 class BiasedLSTMCell(LSTMCell):
     """Long short-term memory as it is used: with biases, that of the forget gate 1 at the start.
 
+    g⁽ᵗ⁾ = σ(bg + Ug x⁽ᵗ⁾ + Wg h⁽ᵗ⁻¹⁾),   f⁽ᵗ⁾ = σ(bf + Uf x⁽ᵗ⁾ + Wf h⁽ᵗ⁻¹⁾)
+    q⁽ᵗ⁾ = σ(bo + Uo x⁽ᵗ⁾ + Wo h⁽ᵗ⁻¹⁾),   a⁽ᵗ⁾ = b + U x⁽ᵗ⁾ + W h⁽ᵗ⁻¹⁾
+
     As `LSTMCell`, and bg, bf, bo, b (hidden,)
 
     With f near 1 the memory keeps what it has until learning says otherwise (Gers, Schmidhuber & Cummins 2000;
@@ -94,9 +97,12 @@ class BiasedLSTMCell(LSTMCell):
 class PeepholeLSTMCell(BiasedLSTMCell):
     """Long short-term memory whose gates look at the memory too, each unit at its own.
 
+    g⁽ᵗ⁾ = σ(bg + Ug x⁽ᵗ⁾ + Wg h⁽ᵗ⁻¹⁾ + pg ⊙ s⁽ᵗ⁻¹⁾),   f⁽ᵗ⁾ = σ(bf + Uf x⁽ᵗ⁾ + Wf h⁽ᵗ⁻¹⁾ + pf ⊙ s⁽ᵗ⁻¹⁾)
+    q⁽ᵗ⁾ = σ(bo + Uo x⁽ᵗ⁾ + Wo h⁽ᵗ⁻¹⁾ + po ⊙ s⁽ᵗ⁾)
+
     As `BiasedLSTMCell`, and pg, pf, po (hidden,), 0 at the start
 
-    The input and forget gates see s⁽ᵗ⁻¹⁾, the output gate s⁽ᵗ⁾ (Gers, Schraudolph & Schmidhuber 2002).
+    The output gate sees what the memory has become (Gers, Schraudolph & Schmidhuber 2002).
     """
 
     def __init__(self, inputs: int, hidden: int, *, rng: Any, dtype: Any = np.float64):

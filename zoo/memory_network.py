@@ -2,9 +2,9 @@
 
     kᵢ = K xᵢ,   vᵢ = R xᵢ                          each fact twice: as what it is found by, and as what it says
     u⁽⁰⁾ = Q q                                      the question
-    α⁽ᵏ⁾ = softmax over i of u⁽ᵏ⁻¹⁾ · kᵢ              which facts matter
-    C⁽ᵏ⁾ = Σᵢ α⁽ᵏ⁾ᵢ vᵢ                               what they say
-    u⁽ᵏ⁾ = H u⁽ᵏ⁻¹⁾ + C⁽ᵏ⁾                           what is asked now, k = 1 … hops
+    α⁽ʲ⁾ = softmax over i of u⁽ʲ⁻¹⁾ · kᵢ              which facts matter
+    C⁽ʲ⁾ = Σᵢ α⁽ʲ⁾ᵢ vᵢ                               what they say
+    u⁽ʲ⁾ = H u⁽ʲ⁻¹⁾ + C⁽ʲ⁾                           what is asked now, j = 1 … hops
     o = V u⁽ʰᵒᵖˢ⁾,   L = −log softmax(o) of the answer y
 
 A chain of facts takes as many hops as it has links. The recurrence is over hops, not over time, and the memory is only
@@ -24,7 +24,7 @@ import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import glorot_uniform, identity
 
 from .attention import attend, places
-from .sequence import loss, unpadded
+from .sequence import loss, sizes, unpadded
 
 
 class MemoryNetwork(tg.Module):
@@ -56,7 +56,10 @@ class MemoryNetwork(tg.Module):
 
     def output(self, x: Any, q: Any, lengths: Any = None) -> tuple[Any, list[Any]]:
         """o (batch, answers), and the weights α (batch, n) of each hop."""
-        counts = places(lengths, *np.shape(x)[:2])
+        n, batch = sizes(x)
+        if len(q) != batch:
+            raise tg.ShapeError(f"{batch} lists of facts need {batch} questions, not {len(q)}")
+        counts = places(lengths, n, batch)
         x = unpadded(x, lengths)
         k = np.swapaxes(x @ self.K.T, 0, 1)
         v = np.swapaxes(x @ self.R.T, 0, 1)

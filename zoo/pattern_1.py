@@ -1,6 +1,6 @@
 """Design pattern I: recurrence between hidden units, and an output at every step.
 
-    a⁽ᵗ⁾ = b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾
+    a⁽ᵗ⁾ = b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾,   h⁽⁰⁾ = 0
     h⁽ᵗ⁾ = tanh(a⁽ᵗ⁾)
     o⁽ᵗ⁾ = c + V h⁽ᵗ⁾
     ŷ⁽ᵗ⁾ = softmax(o⁽ᵗ⁾)
@@ -18,6 +18,8 @@ import numpy as np
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import glorot_uniform, normal, orthogonal, zeros
+
+from .sequence import sizes
 
 
 class Pattern1(tg.Module):
@@ -40,9 +42,10 @@ class Pattern1(tg.Module):
     def __call__(self, x: Any, y: Any) -> Any:
         """The loss L in nats: the sum over time, the mean over the batch.  x (T, B, inputs), labels y (T, B)
 
-        Raises ValueError if x and y differ in length, and what `cross_entropy` raises for wrong labels.
+        Raises what `sequence.sizes` raises for an x and y that do not fit, and `cross_entropy` for wrong labels.
         """
-        h = self.initial_state(x.shape[1])
+        _, B = sizes(x, y)
+        h = self.initial_state(B)
         L = 0
         for x_t, y_t in zip(x, y, strict=True):
             o, h = self.step(x_t, h)

@@ -1,8 +1,8 @@
 """Design pattern II: recurrence between hidden units, and one output for the whole sequence.
 
-    h⁽ᵗ⁾ = tanh(b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾)
+    h⁽ᵗ⁾ = tanh(b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾),   h⁽⁰⁾ = 0
     o⁽ᵀ⁾ = c + V h⁽ᵀ⁾
-    L = L⁽ᵀ⁾ = −log softmax(o⁽ᵀ⁾) of the class y⁽ᵀ⁾
+    L = L⁽ᵀ⁾ = −log softmax(o⁽ᵀ⁾) of the class y⁽ᵀ⁾, or ½ ‖o⁽ᵀ⁾ − y⁽ᵀ⁾‖² of numbers
 
 The last hidden units summarise the sequence: what they kept of x⁽¹⁾ came through W at every step since.
 
@@ -19,7 +19,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import glorot_uniform, orthogonal, zeros
 
-from .sequence import loss, run, zero
+from .sequence import loss, run, sizes, zero
 
 
 class Pattern2(tg.Module):
@@ -47,7 +47,8 @@ class Pattern2(tg.Module):
 
     def output(self, x: Any, lengths: Any = None) -> Any:
         """o⁽ᵀ⁾.  x (T, B, inputs) → (B, outputs)"""
-        _, h = run(self.step, x, self.initial_state(np.shape(x)[1]), lengths=lengths)
+        _, B = sizes(x)
+        _, h = run(self.step, x, self.initial_state(B), lengths=lengths)
         o = self.c + h @ self.V.T
         return o
 

@@ -27,7 +27,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import generator, glorot_uniform, zeros
 
-from .sequence import rows, zero
+from .sequence import rows, sizes, zero
 
 
 class Pattern3(tg.Module):
@@ -53,8 +53,8 @@ class Pattern3(tg.Module):
                 scheduled sampling, for each step of each sequence by itself
         rng     draws the words and tosses the coins; without, its word is the likeliest class
 
-        Raises ValueError for x and y of different length, for forced outside [0, 1], TypeError if coins are to be
-        tossed without an rng.
+        Raises ValueError for forced outside [0, 1], TypeError if coins are to be tossed without an rng, and what
+        `sequence.sizes` and `sequence.rows` raise for an x and y that do not fit.
         """
         L = 0
         for L_t in self.losses(x, y, forced, rng):
@@ -65,7 +65,7 @@ class Pattern3(tg.Module):
         """L⁽¹⁾, …, L⁽ᵀ⁾. Under teacher forcing each can be used and forgotten before the next is computed."""
         if not 0 <= forced <= 1:
             raise ValueError(f"forced: a probability from 0 to 1, not {forced}")
-        T, B = np.shape(x)[:2]
+        T, B = sizes(x, y)
         noise = self.noise(T, B, rng)
         coins = tg.Tensor(generator(rng).random((T, B, 1)) < forced) if 0 < forced < 1 else [None] * T
         r: Any = self.nothing_said(B)
@@ -86,7 +86,7 @@ class Pattern3(tg.Module):
 
     def generate(self, x: Any, rng: Any = None) -> Any:
         """What it says by itself, given x (T, B, inputs): rows (T, B, outputs)."""
-        T, B = np.shape(x)[:2]
+        T, B = sizes(x)
         r, words = self.nothing_said(B), []
         for x_t, noise_t in zip(x, self.noise(T, B, rng), strict=True):
             o = self.step(x_t, r)
@@ -106,7 +106,7 @@ class Pattern3(tg.Module):
 
     def targets(self, y: Any) -> Any:
         """y as rows (T, B, outputs)."""
-        return rows(y, self.c.size, self.c.dtype)
+        return rows(y, None, self.c.size, self.c.dtype)
 
     def loss(self, o: Any, y: Any) -> Any:
         """−y log softmax(o), the mean over the batch.  o and y (B, outputs)"""

@@ -6,7 +6,9 @@
     p(y⁽¹⁾ … y⁽ᵀ⁾ | x⁽¹⁾ … x⁽ᵀ⁾) = Πₜ p(y⁽ᵗ⁾ | …)           the chain rule: exact, for any dependence among the y
     L = Σₜ L⁽ᵗ⁾,   L⁽ᵗ⁾ = −log p(y⁽ᵗ⁾ | …) = −y⁽ᵗ⁾ log softmax(o⁽ᵗ⁾)
 
-In pattern I the y are independent of one another once x is known; here y⁽ᵗ⁾ may depend on all the y before it.
+In pattern I the y are independent of one another once x is known; here y⁽ᵗ⁾ may depend on all the y before it. The
+lecture's chain rule has all of x, x⁽¹⁾ … x⁽ᵀ⁾, as the condition of each factor. A network that reads to the right knows
+those up to x⁽ᵗ⁾ when it says y⁽ᵗ⁾; the product is a distribution over y all the same.
 
 Lecture, "Design Pattern IV"; Goodfellow, Bengio & Courville 2016, section 10.2.4. The record of a run draws their
 figure 10.10. Without x it is `generative.py`.
@@ -22,7 +24,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import generator, glorot_uniform, orthogonal, zeros
 
-from .sequence import rows, zero
+from .sequence import rows, sizes, zero
 
 
 class Pattern4(tg.Module):
@@ -46,7 +48,7 @@ class Pattern4(tg.Module):
         x  (T, B, inputs)
         y  labels (T, B), or one-hot rows (T, B, outputs)
 
-        Raises ValueError for x and y of different length.
+        Raises what `sequence.sizes` and `sequence.rows` raise for an x and y that do not fit.
         """
         L = 0
         for L_t in self.losses(x, y):
@@ -59,24 +61,24 @@ class Pattern4(tg.Module):
 
     def losses(self, x: Any, y: Any) -> Iterator[Any]:
         """L⁽¹⁾, …, L⁽ᵀ⁾, each (B,)."""
-        B = np.shape(x)[1]
+        _, B = sizes(x, y)
         h, y_before = self.initial_state(B), self.nothing_said(B)
-        for x_t, y_t in zip(x, rows(y, self.c.size, self.c.dtype), strict=True):
+        for x_t, y_t in zip(x, rows(y, B, self.c.size, self.c.dtype), strict=True):
             o, h = self.step(x_t, y_before, h)
             yield -tg.sum(y_t * tg.log_softmax(o), axis=-1)
             y_before = y_t
 
     def sample(self, x: Any, rng: Any) -> np.ndarray:
         """Draw y from p(y | x): labels (T, B).  x (T, B, inputs)"""
-        rng, B = generator(rng), np.shape(x)[1]
+        rng, (_, B) = generator(rng), sizes(x)
         h, y = self.initial_state(B), self.nothing_said(B)
         drawn = []
         with tg.no_grad():
             for x_t in x:
                 o, h = self.step(x_t, y, h)
                 drawn.append(np.argmax(o.data + rng.gumbel(size=o.shape), axis=-1))  # the largest is a fair draw
-                y = rows(drawn[-1], self.c.size, self.c.dtype)
-        return np.array(drawn, int).reshape(len(drawn), B)
+                y = tg.one_hot(drawn[-1], self.c.size, self.c.dtype)
+        return np.array(drawn)
 
     def step(self, x: Any, y: Any, h: Any) -> tuple[Any, Any]:
         """One step in time.  x (B, inputs), y⁽ᵗ⁻¹⁾ (B, outputs), h (B, hidden) → o (B, outputs), h (B, hidden)"""

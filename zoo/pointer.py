@@ -1,7 +1,7 @@
 """Pointer networks: each output is a place of the input, so that there are as many symbols as the input is long.
 
     h⁽ˢ⁾ = tanh(bₑ + Wₑ h⁽ˢ⁻¹⁾ + Uₑ x⁽ˢ⁾)                              encoder, s = 1 … n
-    z⁽ᵗ⁾ = tanh(b + W z⁽ᵗ⁻¹⁾ + U x⁽ʸ⁾),   z⁽⁰⁾ = h⁽ⁿ⁾                    decoder; x⁽ʸ⁾, y = y⁽ᵗ⁻¹⁾, is what was chosen
+    z⁽ᵗ⁾ = tanh(b + W z⁽ᵗ⁻¹⁾ + U x⁽ʸ⁾),   z⁽⁰⁾ = h⁽ⁿ⁾                    decoder; x⁽ʸ⁾ is what y⁽ᵗ⁻¹⁾ chose, at first 0
     C⁽ᵗ⁾ = Σₛ α⁽ᵗˢ⁾ h⁽ˢ⁾,   α⁽ᵗ⁾ = softmax of glimpse(z⁽ᵗ⁾, h⁽ˢ⁾)            a glimpse at the input
     o⁽ᵗˢ⁾ = point(z⁽ᵗ⁾ + C⁽ᵗ⁾, h⁽ˢ⁾)                                     without a glimpse, point(z⁽ᵗ⁾, h⁽ˢ⁾)
     p(y⁽ᵗ⁾ = s | …) = softmax(o⁽ᵗ⁾)⁽ˢ⁾,   L = −Σₜ log p(y⁽ᵗ⁾ | …)
@@ -22,7 +22,7 @@ from tinygrad_rnn.initialisers import glorot_uniform, orthogonal, zeros
 
 from .attention import Additive, attend, masked, places
 from .rnn import RNNCell
-from .sequence import choose, last, rows, run, unpadded, within, zero
+from .sequence import choose, last, rows, run, sizes, unpadded, values, within, zero
 
 
 class Pointing(NamedTuple):
@@ -56,14 +56,19 @@ class Pointer(tg.Module):
         y          places from 0 to n − 1, (m, B), or one-hot rows (m, B, n)
         x_lengths, y_lengths
                    (B,): what comes after is padding, and no place to point to
+
+        Raises what `sequence.sizes` and `sequence.rows` raise for an x, y or lengths that do not fit, ValueError for an
+        x of no steps, IndexError for a place behind the end of x.
         """
-        n, (m, B) = len(x), np.shape(y)[:2]
-        y, counts = rows(unpadded(y, y_lengths), n, self.b.dtype), within(y_lengths, m, B)
+        n, B = sizes(x)
+        y = rows(y, B, n, self.b.dtype, y_lengths)
         state, y_before, L = self.initial_state(x, x_lengths), self.nothing_said(n, B), 0
-        for y_t, counts_t in zip(y, counts, strict=True):
+        for y_t, counts_t in zip(y, within(y_lengths, len(y), B), strict=True):
             o, state = self.step(y_before, state)
             L = L + tg.mean(choose(counts_t, self.loss(o, y_t), 0))
             y_before = y_t
+        if x_lengths is not None and values(y)[:, ~values(state.counts)].any():
+            raise IndexError("y points to a place behind the end of its x")
         return L
 
     def loss(self, o: Any, y: Any) -> Any:

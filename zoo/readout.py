@@ -17,7 +17,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import glorot_uniform, zeros
 
-from .sequence import last, loss, run, within
+from .sequence import last, loss, run, sizes, within
 
 
 class EachStep(tg.Module):
@@ -30,7 +30,7 @@ class EachStep(tg.Module):
 
     def __call__(self, x: Any, y: Any, lengths: Any = None) -> Any:
         """L: the sum over time, the mean over the batch.  x (T, B, inputs), y (T, B) or (T, B, outputs)"""
-        counts = within(lengths, *np.shape(x)[:2])
+        counts = within(lengths, *sizes(x, y))
         h, _ = run(self.cell, x, lengths=lengths)
         L = 0
         for h_t, y_t, counts_t in zip(h, y, counts, strict=True):

@@ -2,13 +2,14 @@
 
     h = tanh(bᵥ + V x)                         at a leaf
     h = tanh(b + U h_left + W h_right)         at an inner node
-    o = c + Q h,   L = −log softmax(o) of the class y, at the root
+    o = c + Q h,   L = −log softmax(o) of the class y, or ½ ‖o − y‖² of numbers, at the root
 
 The composition may itself be deep, with a layer between (`DeepRecursive`):
 
     h = tanh(d + R tanh(b + U h_left + W h_right))
 
-One layer cannot compute every function of two parts so that the next node finds the result where it finds the parts.
+One layer is the tanh of a sum; with a layer between, and enough units in it, a node can come near any function
+of its parts.
 
 A chain of n steps puts n compositions between its first input and its output, a balanced tree log₂ n.
 

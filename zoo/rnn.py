@@ -2,8 +2,10 @@
 
     s⁽ᵗ⁾ = f(s⁽ᵗ⁻¹⁾; θ)                              a dynamical system
     h⁽ᵗ⁾ = f(h⁽ᵗ⁻¹⁾, x⁽ᵗ⁾; θ)                         a recurrent network without outputs
+         = g⁽ᵗ⁾(h⁽⁰⁾, x⁽¹⁾, …, x⁽ᵗ⁾)                  the same, unfolded
 
-The same f, with the same θ, at every step: one model learns from all steps, and works at any length. Here f is
+The same f, with the same θ, at every step, in the place of another g⁽ᵗ⁾ for every t: one model learns from all steps,
+and works at any length. Here f is
 
     h⁽ᵗ⁾ = tanh(b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾)
 
@@ -34,7 +36,9 @@ class DynamicalSystem(tg.Module):
         self.b = tg.Parameter(zeros(size, dtype=dtype))
 
     def __call__(self, s: Any, T: int) -> Any:
-        """The state after T steps from s.  s (B, size) → (B, size)"""
+        """The state after T steps from s.  s (B, size) → (B, size). Raises ValueError for T below 0."""
+        if T < 0:
+            raise ValueError(f"T: a system that moves forward takes at least 0 steps, not {T}")
         for _ in range(T):
             s = tg.tanh(self.b + s @ self.W.T)
         return s

@@ -29,17 +29,35 @@ def run(
              there, even NaN, is not looked at, the output is 0 and the state stays what it was
     reverse  go from the last step to the first; the last state is then that after x⁽¹⁾
 
-    Raises ShapeError for a state or lengths that do not fit, ValueError for a length outside 0…T.
+    Raises ShapeError for an x, a state or lengths that do not fit, TypeError for lengths that are not integers,
+    ValueError for a length outside 0…T.
     """
-    T, B = len(x), np.shape(x[0])[0] if len(x) else np.shape(x)[1]
+    shape = (len(x), *np.shape(x[0])) if isinstance(x, list) and x else np.shape(x)
+    if len(shape) != 3:
+        raise tg.ShapeError(f"x must be of shape (T, B, inputs), not {shape}")
+    T, B, _ = shape
     state = _checked_state(cell, state, B)
     counts = within(lengths, T, B)
     y: list[Any] = [None] * T
     for t in reversed(range(T)) if reverse else range(T):
         output, after = cell(choose(counts[t], x[t], 0), state)
         y[t] = choose(counts[t], output, 0)
-        state = _choose_each(counts[t], after, state)
+        state = _state_after(counts[t], after, state)
     return y, state
+
+
+def sizes(x: Any, y: Any = None) -> tuple[int, int]:
+    """T and B of sequences x (T, B, inputs) that a loss is the mean of.
+
+    Raises ShapeError for an x of another form or without any step or sequence, and for a y (T, B, …), where there is
+    one, of other T and B.
+    """
+    shape = np.shape(x)
+    if len(shape) != 3 or 0 in shape[:2]:
+        raise tg.ShapeError(f"x must be of shape (T, B, inputs), T and B at least 1, not {shape}")
+    if y is not None and np.shape(y)[:2] != shape[:2]:
+        raise tg.ShapeError(f"x and y must have the same T and B: x is {shape}, y {np.shape(y)}")
+    return shape[0], shape[1]
 
 
 def zero(B: int, size: int, dtype: Any = np.float64) -> tg.Tensor:
@@ -67,14 +85,15 @@ def within(lengths: Any, T: int, B: int) -> Any:
     """
     if lengths is None:
         return [None] * T
-    values = lengths.data if isinstance(lengths, tg.Tensor) else np.asarray(lengths)
-    if values.shape != (B,):
-        raise tg.ShapeError(f"lengths: {B} sequences need lengths of shape ({B},), not {values.shape}")
-    if values.dtype.kind not in "iu":
-        raise TypeError(f"lengths: must be integers, not {values.dtype}")
-    if B and not 0 <= values.min() <= values.max() <= T:
-        raise ValueError(f"lengths: {values.min()}…{values.max()} are not all from 0 to {T}, the steps there are")
-    return np.arange(T)[:, None] < (lengths if isinstance(lengths, tg.Tensor) else values)
+    lengths = lengths if isinstance(lengths, tg.Tensor) else np.asarray(lengths)
+    n = values(lengths)
+    if n.shape != (B,):
+        raise tg.ShapeError(f"lengths: {B} sequences need lengths of shape ({B},), not {n.shape}")
+    if B and n.dtype.kind not in "iu":
+        raise TypeError(f"lengths: must be integers, not {n.dtype}")
+    if B and not 0 <= n.min() <= n.max() <= T:
+        raise ValueError(f"lengths: {n.min()}…{n.max()} are not all from 0 to {T}, the steps there are")
+    return np.arange(T)[:, None] < lengths
 
 
 def choose(counts: Any, a: Any, b: Any) -> Any:
@@ -97,7 +116,12 @@ def loss(o: Any, y: Any, counts: Any = None) -> Any:
             numbers (B, outputs):             o is the mean of a Gaussian of variance 1; L is ½ ‖o − y‖², without the
                                               constant
     counts  (B,): a row where this is false is padding, its loss 0 whatever o and y are there
+
+    Raises ValueError for a batch of no sequences, and what the loss of that kind raises for a y that does not fit.
     """
+    if not len(o):
+        raise ValueError("the loss is the mean over the batch, and of no sequences there is none")
+    y = y if isinstance(y, tg.Tensor) else np.asarray(y)
     bits = y.dtype == bool
     o, y = choose(counts, o, 0), choose(counts, y, 0)
     if np.ndim(y) == 1 and counts is None:
@@ -110,10 +134,29 @@ def loss(o: Any, y: Any, counts: Any = None) -> Any:
     return tg.mse(o, y, reduction="sum") / (2 * len(o))
 
 
-def rows(y: Any, classes: int, dtype: Any = np.float64) -> Any:
-    """Labels (..., ) as one-hot rows (..., classes), as the lecture's y are; rows already stay as they are."""
-    array = y if isinstance(y, tg.Tensor) else np.asarray(y)
-    return tg.one_hot(y, classes, dtype) if array.dtype.kind in "iu" else y
+def rows(y: Any, B: int | None, classes: int, dtype: Any, lengths: Any = None) -> Any:
+    """Labels (T, B) as one-hot rows (T, B, classes), as the lecture's y are; rows already stay as they are.
+
+    B        how many sequences there must be; None where y itself says
+    lengths  (B,): what comes after is padding, and whatever stands there is not looked at
+
+    Raises ShapeError for a y of another form or without any step or sequence, IndexError for a label there is not, and
+    what `within` raises for lengths.
+    """
+    y = y if isinstance(y, tg.Tensor) else np.asarray(y)
+    labels, shape = y.dtype.kind in "iu" and y.ndim == 2, y.shape
+    if not (labels or shape[2:] == (classes,)) or 0 in shape[:2] or B not in (None, shape[1]):
+        raise tg.ShapeError(
+            f"y must be labels, whole numbers, of shape (T, {B or 'B'}) or rows (T, {B or 'B'}, {classes}), T and B at"
+            f" least 1, not {y.dtype} of shape {shape}"
+        )
+    y = unpadded(y, lengths)
+    return tg.one_hot(y, classes, dtype) if labels else y
+
+
+def values(array: Any) -> np.ndarray:
+    """The numbers of a tensor or an array, of which no operation is recorded."""
+    return array.data if isinstance(array, tg.Tensor) else np.asarray(array)
 
 
 class LearnedStart(tg.Module):
@@ -130,10 +173,25 @@ class LearnedStart(tg.Module):
         return rebuild(self.start, lambda row: tg.broadcast_to(row, (B, *row.shape[1:])))
 
 
-def _choose_each(counts: Any, after: Any, before: Any) -> Any:
-    """`choose` for every tensor of a state."""
-    parts = iter(flatten(before))
-    return rebuild(after, lambda part: choose(counts, part, next(parts)))
+def _state_after(counts: Any, after: Any, before: Any) -> Any:
+    """The state after a step for sequences of which it counts, the one before it for the others."""
+    if counts is None:
+        return after
+    parts = iter(_chosen(counts, flatten_with_paths(after, "state"), flatten(before)))
+    return rebuild(after, lambda _: next(parts))
+
+
+def _chosen(counts: Any, after: list[tuple[str, Any]], before: list[Any]) -> list[Any]:
+    """`choose` for each part of a state, under its name.
+
+    A record tells places apart by the calls that lead to them; halves of halves lead to each part by other calls, so
+    that each is a component of the circuit.
+    """
+    if len(after) < 2:
+        return [tg.name(choose(counts, part, old), name) for (name, part), old in zip(after, before, strict=True)]
+    middle = len(after) // 2
+    first = _chosen(counts, after[:middle], before[:middle])
+    return first + _chosen(counts, after[middle:], before[middle:])
 
 
 def _checked_state(cell: Any, state: Any, B: int) -> Any:

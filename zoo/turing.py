@@ -10,9 +10,12 @@ it looked before:
     M⁽ᵗ⁾ = M⁽ᵗ⁻¹⁾ ⊙ (1 − w ⊗ e) + w ⊗ v               write: erase e, add v
     r⁽ᵗ⁾ = Σᵢ wᵢ M⁽ᵗ⁾ᵢ                               read
 
-k, β, g, s, γ, e and v are computed by the controller,
+One head writes, and finds its w in M⁽ᵗ⁻¹⁾; the other reads, and finds its own in M⁽ᵗ⁾. What they are told comes from
+the controller, whose output is h⁽ᵗ⁾ with r⁽ᵗ⁾ below it:
 
     h⁽ᵗ⁾ = tanh(b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾ + R r⁽ᵗ⁻¹⁾)
+    k = tanh(bk + Wk h),   β = ζ(bβ + Wβ h),   g = σ(bg + Wg h),   s = softmax(bs + Ws h),   γ = 1 + ζ(bγ + Wγ h)
+    e = σ(be + We h),   v = tanh(bv + Wv h)                        ζ(a) = log(1 + exp a), softplus
 
 What is written stays until it is erased: gradients through the memory do not fade with time.
 
@@ -80,6 +83,8 @@ class TuringCell(tg.Module):
     """
 
     def __init__(self, inputs: int, hidden: int, places: int, size: int, *, rng: Any, dtype: Any = np.float64):
+        if places < 1:
+            raise ValueError(f"a memory has at least one place, not {places}")
         rng = np.random.default_rng(rng)
         self.places = places
         self.U = tg.Parameter(glorot_uniform((hidden, inputs), rng=rng, dtype=dtype))

@@ -19,7 +19,7 @@ import numpy as np
 import tinygrad_rnn as tg
 from tinygrad_rnn.initialisers import glorot_uniform, orthogonal, zeros
 
-from .sequence import choose, rows, unpadded, within, zero
+from .sequence import choose, rows, within, zero
 
 
 class Told(NamedTuple):
@@ -52,11 +52,13 @@ class VectorToSequence(tg.Module):
         x        (B, inputs)
         y        labels (T, B), or one-hot rows (T, B, symbols)
         lengths  (B,): what of y comes after is padding
+
+        Raises what `sequence.rows` raises for a y or lengths that do not fit.
         """
-        T, B = np.shape(y)[:2]
-        y, counts = rows(unpadded(y, lengths), self.c.size, self.c.dtype), within(lengths, T, B)
+        B = len(x)
+        y = rows(y, B, self.c.size, self.c.dtype, lengths)
         state, y_before, L = self.initial_state(x), self.nothing_said(B), 0
-        for y_t, counts_t in zip(y, counts, strict=True):
+        for y_t, counts_t in zip(y, within(lengths, len(y), B), strict=True):
             o, state = self.step(y_before, state)
             L = L + tg.mean(choose(counts_t, -tg.sum(y_t * tg.log_softmax(o), axis=-1), 0))
             y_before = y_t
