@@ -1,0 +1,107 @@
+"""Equations in Unicode and LaTeX, with any name; and the runs that have none."""
+
+import numpy as np
+import pytest
+from equation_programs import (
+    PROGRAMS,
+    parameter,
+)
+from equations_checked import is_mathml, lines, record
+
+import tinygrad_rnn as tg
+import viz
+from viz.equations.unicode import Unicode
+from zoo.catalogue import CATALOGUE
+from zoo.pattern_1 import Pattern1
+
+
+@pytest.mark.parametrize("which", ["forward", "backward"])
+@pytest.mark.parametrize("program", [Pattern1(3, 4, 4, rng=0), *PROGRAMS], ids=lambda p: type(p).__name__)
+def test_every_line_of_latex_is_mathml_and_there_are_as_many_as_in_unicode(program, which):
+    graph = record(program)
+    latex = lines(graph, which, "latex")
+    assert all(is_mathml(line) for line in latex)
+    assert len(latex) == len(lines(graph, which))
+
+
+NAMES = ["a_b", "50%", "<script>alert(1)</script>", "日本", "a\"b'c", "new\nline", "{}", "\\alpha", "$x$", "^~&#", " "]
+NAMES += ["nul\0", "\u202e", "T", "ŷ", "x" * 10_000, "h\u2028", "&lt;", "}{"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: repr(name[:12]))
+def test_any_name_is_one_line_of_unicode_and_valid_latex(name):
+    def model(x):
+        h = np.zeros(3)
+        for x_t in x:
+            h = tg.name(np.tanh(h @ parameter_3.T + x_t), name)
+        L = (h * h).sum()
+        return L
+
+    parameter_3 = parameter(3, 3)
+    graph = tg.record(model, np.ones((4, 3)))
+    for which, number in (("forward", 3), ("backward", 3)):
+        assert [len(lines(graph, which, format)) for format in ("unicode", "latex")] == [number, number]
+        assert all(is_mathml(line) for line in lines(graph, which, "latex"))
+        assert max(map(len, lines(graph, which))) < 1000
+
+
+def test_the_letter_for_the_length_is_not_that_of_a_variable():
+    def model(x):
+        T = np.zeros(3)
+        for x_t in x:
+            T = np.tanh(T + x_t)
+        return T
+
+    assert lines(tg.record(model, np.ones((4, 3))))[-1] == "T⁽ᵗ⁾ = tanh(T⁽ᵗ⁻¹⁾ + x⁽ᵗ⁾)"
+
+
+# -- what cannot be read -----------------------------------------------------------------------------------------
+
+
+def test_a_tree_has_no_equations():
+    model, arguments = CATALOGUE["recursive"].example()
+    with pytest.raises(tg.FoldError, match="a tree has no time axis"):
+        viz.equations(tg.record(model, *arguments))
+
+
+def test_without_a_loss_there_is_no_backward_pass():
+    with pytest.raises(tg.GradientError, match="shape"):
+        viz.equations(tg.record(lambda x: parameter(4, 3) @ x, np.ones(3)), of="backward")
+
+
+def test_another_pass_or_format_is_refused():
+    graph = tg.record(lambda x: parameter(4, 3) @ x, np.ones(3))
+    for wrong in ({"of": "sideways"}, {"format": "html"}):
+        with pytest.raises(ValueError, match="'forward' or 'backward', format 'unicode' or 'latex'"):
+            viz.equations(graph, **wrong)
+
+
+def test_a_run_in_which_nothing_happened_has_no_equations():
+    assert viz.equations(tg.record(lambda x: x, np.ones(3))) == ""
+
+
+def test_a_run_that_raised_has_the_equations_of_what_ran_until_then():
+    def model(x):
+        h = np.zeros(3)
+        for x_t in x:
+            h = np.tanh(h + x_t)
+        y = h @ np.ones((7, 7))
+        return y
+
+    with pytest.raises(tg.ShapeError) as error:
+        tg.record(model, np.ones((4, 3)))
+    assert lines(error.value.graph) == ["h⁽⁰⁾ = 0", "h⁽ᵗ⁾ = tanh(h⁽ᵗ⁻¹⁾ + x⁽ᵗ⁾)"]
+
+
+def test_conditions_count_from_the_nearer_end():
+    notation = Unicode([10], {0: "T"}, timed=True)
+    ranges = {
+        (0, 9): "",
+        (0, 8): "t < T",
+        (1, 9): "t > 1",
+        (0, 6): "t < T − 2",
+        (3, 9): "t > 3",
+        (7, 8): "T − 2 ≤ t < T",
+    }
+    assert {times: notation.condition("t", 0, *times) for times in ranges} == ranges
+    assert [notation.condition("t", 0, t, t) for t in (0, 1, 8, 9)] == ["t = 1", "t = 2", "t = T − 1", "t = T"]
