@@ -18,6 +18,7 @@ import pytest
 import tinygrad_rnn as tg
 import viz
 from tinygrad_rnn.transforms import jacobian
+from viz.explorer.equations import mathml
 from viz.explorer.expressions import local_derivatives
 from zoo.pattern_1 import Pattern1
 
@@ -25,6 +26,7 @@ KINDS_OF_BAD_NAME = {
     "script": "</script><script>document.title = 'broken'</script>",
     "comment": "<!-- <script>",
     "image": "<img src=x onerror=\"document.title = 'broken'\">",
+    "entities": "&amp;&lt;b&gt;",
     "quotes": "\"double\" and 'single'",
     "newline": "a\nb\r\u2028c",
     "unicode": "隠れ層 \u202e \U0001f9e0",
@@ -115,6 +117,32 @@ def test_the_page_may_run_its_own_script_and_no_other(page: Page) -> None:
     digest = base64.b64encode(hashlib.sha256(page.scripts[1].encode()).digest()).decode()
     assert policy.startswith(f"default-src 'none'; script-src 'sha256-{digest}';")
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+
+
+@pytest.mark.parametrize("back", ["../lstm.html#lstm", '"><script>', "a&b.html"])
+def test_a_page_leads_back_to_where_it_is_told_to_and_nowhere_otherwise(graph: Any, tmp_path: Path, back: str) -> None:
+    page = Page(viz.page(graph, tmp_path / "page.html", back=back))
+    assert [attributes["href"] for tag, attributes in page.elements if tag == "a" and "href" in attributes] == [back]
+    assert len(page.scripts) == 2
+    page = Page(viz.page(graph, tmp_path / "page.html"))
+    assert [attributes for tag, attributes in page.elements if tag == "a" and "href" in attributes] == []
+
+
+@pytest.mark.parametrize(
+    ("latex", "parts"),
+    [
+        ("a = b + c", ["a=b", "+c"]),
+        ("a = -b - c", ["a=−b", "−c"]),
+        (r"a + b = c \left(d + e\right) + f(g + h)", ["a+b=c(d+e)", "+f(g+h)"]),
+        ("a", ["a"]),
+        (r"L \text{ is a sum over the batch}", ["L", " is a sum over the batch"]),
+    ],
+)
+def test_a_formula_can_be_broken_before_each_term_of_its_right_side_and_in_words(latex: str, parts: list[str]) -> None:
+    pytest.importorskip("latex2mathml")
+    written = mathml(latex).split("\N{ZERO WIDTH SPACE}")
+    assert [re.sub(r"<[^>]*>", "", part) for part in written] == parts
+    assert [part.startswith("<math") for part in written] == ["batch" not in part for part in parts]
 
 
 def test_pattern_i_with_six_steps_takes_less_than_300_kilobytes(path: Path) -> None:

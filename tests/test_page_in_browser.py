@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_rnn as tg
 import viz
+from viz.__main__ import main
 from zoo.pattern_1 import Pattern1
 
 PLAYING = 700  # milliseconds that a stop lasts
@@ -281,6 +282,43 @@ def test_markup_in_names_runs_no_script(chromium: Any, tmp_path: Path) -> None:
         page.js("return new Promise(resolve => setTimeout(resolve))")
     assert page.js("return document.title").startswith("</script>")
     assert page.js("return [document.scripts.length, document.images.length]") == [2, 0]
+    assert chromium.get_log("browser") == []
+
+
+MODEL = """
+import numpy as np
+import tinygrad_rnn as tg
+
+W = {name: tg.name(tg.Parameter(np.eye(2)), name) for name in NAMES}
+
+def build():
+    def model(x):
+        h = np.zeros(2)
+        for x_t in x:
+            for name in NAMES:
+                h = tg.name(np.tanh(h @ W[name].T + x_t), name)
+        return (h * h).sum()
+    return model, np.ones((6, 2))
+"""
+
+
+def test_a_users_file_of_names_with_markup_makes_a_page_by_the_command_that_shows_them_as_they_are(
+    chromium: Any, tmp_path: Path
+) -> None:
+    names = [HOSTILE, "&amp;&lt;b&gt;", "a\nb", "\"q\" 'r'", "h" * 10_000, "<!-- <script>", "$title ${script}"]
+    file, out = tmp_path / "<img src=x onerror=alert(1)> &amp; 'model'.py", tmp_path / "page.html"
+    file.write_text(f"NAMES = {names!r}\n{MODEL}")
+    assert main(["page", f"{file}:build", "-o", str(out)]) == 0
+    page = Explorer(chromium, out)
+    assert page.find("h1").text == f"{file}:build"
+    labels = {component["label"] for component in page.data["components"] if component["kind"] == "parameter"}
+    assert {"&amp;&lt;b&gt;", r"a\nb", "\"q\" 'r'", "<!-- <script>", "$title ${script}"} < labels
+    for moment in range(len(page.data["moments"])):
+        page.js("location.hash = arguments[0]", f"stop={moment}&moment={moment}")
+        page.js("return new Promise(resolve => setTimeout(resolve))")
+    assert page.js("return document.title").startswith(str(file))
+    assert page.js("return [document.scripts.length, document.images.length]") == [2, 0]
+    assert page.js("return document.documentElement.scrollWidth <= innerWidth")
     assert chromium.get_log("browser") == []
 
 

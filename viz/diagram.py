@@ -130,6 +130,9 @@ class Diagram:
     def _repr_svg_(self) -> str:
         return svg(self.source, "neato")
 
+    def __repr__(self) -> str:
+        return f"Diagram: {len(self.vertices)} vertices, {len(self.arrows)} arrows"
+
 
 def _check(what: str, given: str, known: Iterable[str]) -> None:
     if given not in known:

@@ -162,7 +162,8 @@ class Layout:
         into = [k for k in self._forward if id(k.target) in number]
         within = [k for k in into if id(k.source) in number]
         still = [k for k in within if not k.delay]
-        rows = _rows(forward, still, within, block.after)
+        before = {id(v) for v in forward if v.loop is None} - block.after if block.axis is not None else set()
+        rows = _rows(forward, still, within, before, block.after)
         block.fans = list(_fans(into, rows))
         outer = [fan.links for fan in block.fans]
         outer += _from_outside(k for k in into if id(k.source) not in number and not k.delay)
@@ -238,11 +239,15 @@ def _from_outside(links: Iterable[Link]) -> list[list[Link]]:
 
 
 def _rows(
-    variables: Sequence[Variable], links: Iterable[Link], every: Iterable[Link], after: Collection[int]
+    variables: Sequence[Variable],
+    links: Iterable[Link],
+    every: Iterable[Link],
+    before: Collection[int],
+    after: Collection[int],
 ) -> dict[int, int]:
-    """Each variable above what it is computed from in the same step, and what happens `after` the last one above all;
-    an input below its first user, a target above its loss. What is carried on from step to step has a row of its own,
-    for its arrows run along it."""
+    """Each variable above what it is computed from in the same step; all above what happens once `before` them,
+    and below what happens `after` the last; an input below its first user, a target above its loss. What is carried on
+    from step to step has a row of its own, for its arrows run along it."""
     into, out = defaultdict[int, list[Link]](list), defaultdict[int, list[Link]](list)
     for link in links:
         into[id(link.target)].append(link)
@@ -257,6 +262,8 @@ def _rows(
             row = max([rows.get(id(k.source), -1) + 1 for k in into[id(v)] if id(k.source) not in outside], default=0)
             if id(v) in after:
                 row = max([row, *(other + 1 for id_, other in rows.items() if id_ not in after)])
+            elif id(v) not in before:
+                row = max([row, *(other + 1 for id_, other in rows.items() if id_ in before)])
             while taken.get(row, False) or (id(v) in carried and row in taken):
                 row += 1
             rows[id(v)] = row

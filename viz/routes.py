@@ -1,7 +1,8 @@
 """How arrows find their way: nothing runs under anything else if there is room.
 
 An arrow is straight where nothing is in between, an arc around a vertex that is, side by side with another that joins
-the same pair, and smooth through the black square of a delay.  Where several meet at a vertex they keep apart.
+the same pair, and smooth through the black square of a delay.  Where several meet at a vertex they keep apart.  If all
+that is not enough, a way is searched (detours.py).
 """
 
 import cmath
@@ -12,6 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from viz.curves import Curve, apart, mirrored, smooth
+from viz.detours import detour
 from viz.parts import CLEARANCE, COLUMN, HEADS_APART, ROW, Arrow, Vertex, unit
 
 Ports = tuple[complex | None, complex | None]  # where it meets the outlines of tail and head, seen from their middles
@@ -56,7 +58,7 @@ class Routes:
             for id, vertex in vertices.items()
             if id in before and len(after[id]) == 1  # from where several part, each sets out for its own head
         }
-        ways = [self._way(arrow) for arrow in arrows]
+        ways = [self._clear(arrow, self._way(arrow)) for arrow in arrows]
         self.curves = [self._curve(arrow, way) for arrow, way in zip(arrows, ways, strict=True)]
         for i, ports in self._ports(arrows).items():
             self.curves[i] = self._curve(arrows[i], ways[i], ports)
@@ -103,6 +105,25 @@ class Routes:
                 if least < TOUCHING:
                     break
             self._last[like] = best, least
+        return best
+
+    def _clear(self, arrow: Arrow, way: Way) -> Way:
+        """A way that touches nothing: this, one with a detour between its corners, or one without them."""
+        trouble = self._trouble(arrow, way, 10**9)
+        tail, head = self.vertices[arrow.tail], self.vertices[arrow.head]
+        if trouble < TOUCHING or tail is head:
+            return way
+
+        def room(place: complex) -> float:
+            near = (v for v in self.near.point(tail.at + place) if v is not tail and v is not head)
+            return min((v.distance(tail.at + place) for v in near), default=math.inf)
+
+        best = way
+        for corners in ([0j, *way.corners, head.at - tail.at], [0j, head.at - tail.at]):
+            legs = [[*detour(a, b, room), b] for a, b in pairwise(corners)]
+            around = Way(0.0, 0.0, tuple([corner for leg in legs for corner in leg][:-1]))
+            if (less := self._trouble(arrow, around, trouble)) < trouble:
+                best, trouble = around, less
         return best
 
     def _trouble(self, arrow: Arrow, way: Way, enough: int) -> int:

@@ -22,21 +22,38 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from tinygrad_rnn.record import Graph
-from viz.equations.algebra import is_batch_mean, is_over_batch, of_one_example, without_batch_size
+from viz.equations.algebra import constant, is_batch_mean, is_over_batch, of_one_example, without_batch_size
 from viz.equations.backward import BackwardReading
 from viz.equations.latex import Latex
 from viz.equations.printing import Notation
 from viz.equations.reading import Reading
-from viz.equations.terms import BatchSum, Time, symbols, walk
+from viz.equations.terms import BatchSum, Cases, Term, Time, symbols, walk
 from viz.equations.unicode import Unicode
 
+FEW = 5
+"""Of a constant that is now this, now that, so many numbers are told."""
 _NOTATIONS: dict[str, type[Notation]] = {"unicode": Unicode, "latex": Latex}
+
+
+class Equations(str):
+    """Text, one equation a line. A notebook sets it as formulas, a prompt shows it line by line."""
+
+    latex: str
+
+    def _repr_latex_(self) -> str:
+        rows = "".join(rf"& {line} \\" for line in self.latex.splitlines())
+        return rf"$$\begin{{aligned}}{rows}\end{{aligned}}$$"
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def equations(
     graph: Graph, of: Literal["forward", "backward"] = "forward", format: Literal["unicode", "latex"] = "unicode"
-) -> str:
+) -> Equations:
     """The equations of a recorded run, one a line, in the lecture's column-vector form: ``h @ W.T`` is W h.
 
     of      "forward": the definition of each variable; "backward": the gradient of each, from the loss back to the
@@ -52,6 +69,12 @@ def equations(
             f"equations: of is 'forward' or 'backward', format 'unicode' or 'latex', not {of!r}, {format!r}"
         )
     reading = read(graph, of)
+    text = Equations(_text(reading, _NOTATIONS[format]))
+    text.latex = str(text) if format == "latex" else _text(reading, Latex)
+    return text
+
+
+def _text(reading: Reading, kind: type[Notation]) -> str:
     letters = _letters(reading)
     lines: list[str] = []
     means: list[str] = []
@@ -59,7 +82,7 @@ def equations(
     for equation in reading.equations:
         left, right, loop = equation.left, equation.right, equation.left.variable.loop
         timed = left.time == Time("t")
-        notation = _NOTATIONS[format](reading.lengths, letters, timed)
+        notation = kind(reading.lengths, letters, timed)
         if is_over_batch(right):
             mean = is_batch_mean(right) and not left.variable.loss
             if replace(left.variable, loss="") not in reading.parameters:
@@ -67,7 +90,26 @@ def equations(
             right = of_one_example(without_batch_size(right) if mean else right)
         when = notation.condition("t", loop, equation.first, equation.last) if timed and loop is not None else ""
         lines.append(notation.equation(notation.text(left), notation.text(right), when))
-    return "\n".join(lines + _notes(_NOTATIONS[format](reading.lengths, letters, timed=False), reading, means, sums))
+    notation = kind(reading.lengths, letters, timed=False)
+    return "\n".join(lines + _constants(notation, reading) + _notes(notation, reading, means, sums))
+
+
+def _constants(notation: Notation, reading: Reading) -> list[str]:
+    """What the constants are that the code gives no name: their numbers, where they are few."""
+    used = {s.variable: s for e in reading.equations for s in symbols(e.right) if s.variable in reading.constants}
+    lines = []
+    for variable, symbol in used.items():
+        c = reading.constants[variable]
+        name = notation.text(symbol if variable.loop is None else replace(symbol, time=Time("t")))
+        when: dict[Term, list[int]] = {}
+        for t, step in enumerate(c.visits, c.first):
+            when.setdefault(constant(np.ravel(step.value)[0]), []).append(t)
+        if all(np.size(step.value) == 1 for step in c.visits) and len(when) <= FEW:
+            value = Cases((), tuple(when), tuple(map(tuple, when.values())))
+            lines.append(notation.equation(name, notation.text(value), ""))
+        else:
+            lines.append(notation.note(name, " is given by the code" + ", for each step" * (variable.loop is not None)))
+    return lines
 
 
 def _notes(notation: Notation, reading: Reading, means: list[str], sums: list[str]) -> list[str]:

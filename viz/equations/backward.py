@@ -176,5 +176,6 @@ class BackwardReading(Reading):
 
 def _runs(times: list[int]) -> list[tuple[int, int]]:
     """The first and the last of each run of times without a gap."""
-    starts = [t for t in times if t - 1 not in times]
-    return list(zip(starts, [t for t in times if t + 1 not in times], strict=True))
+    known = set(times)
+    starts = [t for t in times if t - 1 not in known]
+    return list(zip(starts, [t for t in times if t + 1 not in known], strict=True))

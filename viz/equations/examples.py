@@ -74,7 +74,7 @@ class Examples:
             case "sum" | "mean" | "max" | "min" | "prod" | "var" | "std" | "norm" | "argmax" | "logsumexp":
                 self._reduction(c, inputs[0], name, attributes)
             case "transpose" | "swapaxes" | "expand_dims" | "squeeze" | "reshape" | "broadcast_to":
-                for i, j in enumerate(_moved(name, shape(inputs[0]), shape(c), attributes)):
+                for i, j in enumerate(moved(name, shape(inputs[0]), shape(c), attributes)):
                     if j is not None:
                         self._join(inputs[0], i, c, j)
             case "getitem":
@@ -220,7 +220,7 @@ def _full(index: tuple, ndim: int) -> list[Any]:
     return [*index[:i], *rest, *index[i + 1 :]]
 
 
-def _moved(name: str, before: tuple[int, ...], after: tuple[int, ...], attributes: dict[str, Any]) -> list[int | None]:
+def moved(name: str, before: tuple[int, ...], after: tuple[int, ...], attributes: dict[str, Any]) -> list[int | None]:
     """Where each axis goes, in an operation that only rearranges elements; None: it is not one any more."""
     n = len(before)
     match name:

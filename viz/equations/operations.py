@@ -11,7 +11,7 @@ import numpy as np
 
 from viz.equations import algebra, contractions
 from viz.equations.applications import Application, NotOfOneExample, Operand, call, without
-from viz.equations.examples import axes_of
+from viz.equations.examples import axes_of, moved
 from viz.equations.terms import BatchSum, Call, Constant, Every, OneHot, Term, is_number, matrix_shape
 
 
@@ -119,14 +119,8 @@ def _is_felt(condition: Term, factor: Term, other: Term) -> bool:
 
 def _transposed(a: Application) -> Term:
     (x,) = a.inputs
-    n = len(x.shape)
-    order = list(range(n))
-    if a.operation.name == "swapaxes":
-        i, j = a.attributes["axis1"], a.attributes["axis2"]
-        order[i], order[j] = order[j], order[i]
-    else:
-        order = order[::-1] if a.attributes["axes"] is None else [i % n for i in a.attributes["axes"]]
-    own = [i for i in order if i != x.batch]
+    goes = moved(a.operation.name, x.shape, a.shape, a.attributes)
+    own = [goes.index(j) for j in range(len(goes)) if goes.index(j) != x.batch]
     if own == sorted(own):
         return x.term
     if len(own) == 2:

@@ -38,6 +38,7 @@ class Reading:
     examples     which axis counts the examples
     definitions  of the variables that no operation of the run gave, like ŷ in a cross-entropy
     parameters   those of the variables that are
+    constants    those that are numbers of the code without a name, and what gives them
     recorded     the step of the run that has the value of a variable, by the variable and the time from 0; None: the
                  whole of it
     """
@@ -55,6 +56,8 @@ class Reading:
         self._known: dict[Term, Symbol] = {}
         named = self.names.variable
         self.parameters = {named[id(c)] for c in self.circuit.components if c.kind == "parameter" and id(c) in named}
+        nameless = [c for c in self.circuit.components if c.kind == "constant" and not c.name and id(c) in named]
+        self.constants = {named[id(c)]: c for c in reversed(nameless)}
         self.definitions: dict[Variable, Term] = {}
         self._starting: list[tuple[tuple[bool, int], Equation]] = []
         self._starts: dict[tuple[Variable, int], Step] = {}
@@ -81,11 +84,7 @@ class Reading:
         variable = self.names.variable.get(id(c))
         if variable is None:
             return
-        if variable.loop is None:
-            self.recorded[variable, None] = c.visits[-1 if not c.backward else 0]
-        for t, step in enumerate(c.visits, c.first):
-            if variable.loop is not None:
-                self.recorded[variable, t] = step
+        self._record(c, variable)
         if c.operation is not None:
             self.define(c, variable)
 
@@ -146,9 +145,15 @@ class Reading:
         times = self._times[id(c)]
         symbol = self.symbol(c, variable)
         self.equations.append(Equation(symbol, right, times.start, times.stop - 1))
-        for t, step in enumerate(c.visits, c.first):
-            self.recorded[variable, None if variable.loop is None else t] = step
+        self._record(c, variable)
         return symbol
+
+    def _record(self, c: Component, variable: Variable) -> None:
+        """Keep the values of a variable: one for each step or, where there is but one, the last."""
+        if variable.loop is None:
+            self.recorded[variable, None] = c.visits[0 if c.backward else -1]
+        else:
+            self.recorded |= {(variable, t): step for t, step in enumerate(c.visits, c.first)}
 
     def _element(self, c: Component) -> Term:
         """Element t of an array: of a variable, or of what can be said for one element."""

@@ -33,7 +33,7 @@ from viz.render import write
 from viz.views import circuit, unfolded
 
 
-def page(graph: Graph, path: str | PathLike[str], *, title: str = "") -> Path:
+def page(graph: Graph, path: str | PathLike[str], *, title: str = "", back: str = "") -> Path:
     """Write the page of a recorded run into an HTML file, and return its path.
 
     On it: the circuit and the unfolded graph, side by side or one of them; for each variable, at each step that is
@@ -42,6 +42,9 @@ def page(graph: Graph, path: str | PathLike[str], *, title: str = "") -> Path:
 
     The page grows with what is drawn, not with the length of the sequence, which the unfolded graph elides; arrays of
     more than 64 elements are cut. It may be opened from the disk, and may run no script but its own.
+
+    title  above the page
+    back   the address of a page that this one belongs to, which it then has a link to
 
     Raises viz.RendererMissing without Graphviz, and OSError, which names the path.
     """
@@ -54,7 +57,9 @@ def page(graph: Graph, path: str | PathLike[str], *, title: str = "") -> Path:
     unrolled = unfolded(forward, theme=THEME)
     run = Playback(forward, both, folded, unrolled)
     data = _Data(run, folded, unrolled)
-    return write(Path(path), _html(visible(title or "A recorded run", 200), data, no_circuit, no_backward).encode())
+    notes = [f"This run has no circuit: {no_circuit}"] if no_circuit else []
+    notes += [f"There is no backward pass: {no_backward}"] if no_backward else []
+    return write(Path(path), _html(visible(title or "A recorded run", 200), back, data, notes).encode())
 
 
 class _Data:
@@ -131,13 +136,12 @@ class _Data:
 # -- HTML ----------------------------------------------------------------------------------------------------
 
 
-def _html(title: str, data: _Data, no_circuit: str, no_backward: str) -> str:
+def _html(title: str, back: str, data: _Data, notes: list[str]) -> str:
     script = _template("explorer.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    notes = [f"This run has no circuit: {no_circuit}"] if no_circuit else []
-    notes += [f"There is no backward pass: {no_backward}"] if no_backward else []
     return Template(_template("explorer.html")).substitute(
         title=html.escape(title),
+        back=f'<nav><a href="{html.escape(back)}">← Back to where this run is explained</a></nav>' if back else "",
         policy=f"sha256-{digest}",
         style="\n".join([*map(_colours, THEMES), _template("explorer.css")]),
         summary=html.escape(_summary(data.run)),
