@@ -134,7 +134,8 @@ def python(*argv):
 
 def written(path):
     """All text of an SVG file, without its tooltips and titles."""
-    return [element.text for element in ElementTree.parse(path).getroot().iter(f"{SVG}text")]
+    texts = ElementTree.parse(path).getroot().iter(f"{SVG}text")
+    return ["".join(element.itertext()).replace("\u200b", "") for element in texts]
 
 
 # -- what is drawn -------------------------------------------------------------------------------------------
@@ -143,13 +144,13 @@ def written(path):
 def test_a_model_of_the_zoo_is_drawn_side_by_side_and_the_file_is_named():
     done = python("draw", "pattern-1")
     assert (done.returncode, done.stdout, done.stderr) == (0, "wrote build/pattern-1.svg\n", "")
-    assert {"unfold", "h", "h⁽¹⁾", "W"} <= set(written("build/pattern-1.svg"))
+    assert {"unfold", "h", "h(1)", "W"} <= set(written("build/pattern-1.svg"))
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_every_model_of_the_zoo_is_drawn_and_a_tree_unfolded_only(capsys, name):
-    assert main(["draw", name, "-o", "both.dot"]) == (2 if name == "recursive" else 0)
-    assert ("a tree has no time axis" in capsys.readouterr().err) == (name == "recursive")
+    assert main(["draw", name, "-o", "both.dot"]) == (2 if name.startswith("recursive") else 0)
+    assert ("a tree has no time axis" in capsys.readouterr().err) == name.startswith("recursive")
     assert main(["draw", name, "--view", "unfolded", "-o", "unfolded.dot"]) == 0
 
 

@@ -7,12 +7,17 @@ command too.  Either reads DOT on stdin and writes the picture to stdout.
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 import uuid
 from pathlib import Path
 
+from viz.labels import SUPERSCRIPTS
+
+LOWERED = {raised: chr(plain) for plain, raised in SUPERSCRIPTS.items()}
+RAISED = re.compile(f"[{''.join(map(chr, LOWERED))}]+")
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 
 # "neato" takes every position as the DOT text gives it, of nodes and of edges; "dot" searches for a layout.
@@ -66,7 +71,17 @@ def _draw(source: str, format: str, engine: str) -> bytes:
     said = run.stderr.decode(errors="replace").strip()
     if run.returncode or any(line.startswith("Error:") for line in said.splitlines()):
         raise RenderError(f"Graphviz could not draw this: {said or f'exit status {run.returncode}'}")
-    return run.stdout
+    return _raised(run.stdout.decode()).encode() if format == "svg" else run.stdout
+
+
+def _raised(svg: str) -> str:
+    """With superscripts set in the letters of their label: few fonts have those of Unicode, and fewer in italics."""
+    return re.sub(r"(?<=>)[^<>]*(?=</text>)", lambda text: RAISED.sub(_up, text[0]), svg)
+
+
+def _up(run: re.Match[str]) -> str:
+    letters = run[0].translate(LOWERED)
+    return f'<tspan dy="-0.45em" font-size="72%">{letters}</tspan><tspan dy="0.324em">\u200b</tspan>'
 
 
 def _command(format: str, engine: str) -> list[str]:
