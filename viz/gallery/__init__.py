@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import html
 import importlib.util
-import json
 import os
 import re
+import sys
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -24,8 +24,10 @@ from typing import Any
 
 from tinygrad_rnn.checkpoints import CheckpointError
 from viz.diagram import THEMES
+from viz.gallery.claims import FILES, Found, claimed, measured
 from viz.gallery.digests import digest
-from viz.gallery.models import code, module_of, show
+from viz.gallery.learning import learning
+from viz.gallery.models import code, module_of, path_of, show
 from viz.gallery.sections import Picture, Section, Work
 from viz.gallery.topics import TOPICS, Topic
 from viz.plots import CURVES
@@ -62,18 +64,17 @@ def build(
     steps: int,
     only: Sequence[str] = (),
     topics: Sequence[Topic] = TOPICS,
-    claims: str | os.PathLike[str] = Path("build", "claims.json"),
+    claims: Sequence[Path] = FILES,
     command: str = "viz.gallery.build",
     corpus: Corpus | None = None,
-    hidden: int = 256,
     seed: int = 0,
     show: bool = False,
 ) -> Built:
     """Build the pages of the topics, and the index `out`/index.html.
 
-    steps    of training the character model
+    steps    of the longest training; the others are shortened as much
     only     names of topics; without, all are built
-    claims   what `python -m zoo claims` has measured; shown if the file is there
+    claims   files that `python -m zoo claims` has written: of each claim, what the first of them says is shown
     command  what the pages say they were made by
     corpus   to train on; None: the help topics of this Python
     show     how it goes, with a progress bar if there is a terminal
@@ -83,23 +84,22 @@ def build(
     """
     _require("jinja2", "latex2mathml", "matplotlib", "pygments", *["tqdm"] * show)
     svg("digraph {}")  # a Graphviz that is missing is better known now
-    out, measured = Path(out), _measured(Path(claims))
+    out, found = Path(out), measured(claims)
     site = _Site(out, list(topics), command)
     chosen = site.named(only)
     site.hold_places()
     new, kept = [], []
     bar: Any = progress_bar()(chosen, unit="page", disable=None, dynamic_ncols=True) if show else chosen
     for topic in bar:
-        if show:
-            bar.set_description(topic.title)
-        work = Work(out, topic.name, steps, hidden, seed, corpus, show)
-        rows = [row for row in measured.get("claims", []) if row["name"].startswith(topic.claims)]
-        key = digest(_modules(topic), _settings(topic, work), rows)
+        say = _describing(bar, topic.title) if show else lambda what: None
+        say("")
+        work = Work(out, topic.name, steps, seed, corpus, show, say)
+        key = digest(_modules(topic), _settings(topic, work), [found.get(name) for name in topic.claims])
         if site.is_as_it_should_be(topic, key):
             kept.append(topic.name)
             continue
         try:
-            site.write(topic, key, *_sections(topic, work, measured, rows))
+            site.write(topic, key, *_sections(topic, work, found, command))
             new.append(topic.name)
         except (OSError, CheckpointError, RendererMissing, ImportError):
             raise  # it would befall the other pages too
@@ -111,40 +111,42 @@ def build(
     return Built(site.index, new, kept, {name: state.problem for name, state in states.items() if state.problem})
 
 
-def _sections(
-    topic: Topic, work: Work, measured: dict[str, Any], rows: list[dict[str, Any]]
-) -> tuple[list[Section], Picture | None]:
+def _describing(bar: Any, title: str) -> Callable[[str], None]:
+    """What lets a progress bar say what is being done."""
+    return lambda what: bar.set_description(f"{title}: {what}" if what else title)
+
+
+def _sections(topic: Topic, work: Work, found: Found, command: str) -> tuple[list[Section], Picture | None]:
     """All sections of a page, and its thumbnail for the index."""
     shown = [show(name, heading, work) for name, heading in topic.models.items()]
-    extras = [section for make in topic.extras if (section := make(work)) is not None]
-    sections = [*(model.section for model in shown), *extras]
-    if rows:
-        sections.append(Section("claims", "What was measured", "claims.html", {"rows": rows, "measured": measured}))
+    extras = [_made_by(command, make, section) for make in topic.extras if (section := make(work)) is not None]
+    lessons = [learning(lesson, work) for lesson in topic.lessons]
+    sections = [*(model.section for model in shown), *extras, *lessons]
+    if (section := claimed(topic.claims, found)) is not None:
+        sections.append(section)
     modules = dict.fromkeys([*map(module_of, topic.models), *topic.code])
     sections.append(code(modules, [place for model in shown for place in model.places]))
     thumbnails = [s.thumbnail for s in [*extras, *sections] if s.thumbnail]
     return sections, thumbnails[0] if thumbnails else None
 
 
+def _made_by(command: str, make: Callable[[Work], Section | None], section: Section) -> Section:
+    """A section that says by which command it was made, and by which function."""
+    return replace(section, made=(f"{command}  # {make.__name__} in {path_of(sys.modules[make.__module__])}",))
+
+
 def _modules(topic: Topic) -> list[ModuleType]:
     """What a page depends on in the zoo; an example of a cell has a readout around it."""
-    return [readout, *map(module_of, topic.models), *topic.code, *topic.uses]
+    learnt = [module for lesson in topic.lessons for module in lesson.modules]
+    return [readout, *map(module_of, topic.models), *topic.code, *topic.uses, *learnt]
 
 
 def _settings(topic: Topic, work: Work) -> list[Any]:
     """What a topic says; and, where something is trained or measured for it, with what."""
-    said = [topic.title, topic.prose, topic.models, topic.emblem, [make.__name__ for make in topic.extras]]
+    extras = [make.__name__ for make in topic.extras]
+    said = [topic.title, topic.prose, topic.models, topic.emblem, topic.lessons, extras]
     text = work.corpus.text if work.corpus else None
-    return [*said, work.steps, work.hidden, work.seed, text] if topic.extras else said
-
-
-def _measured(file: Path) -> dict[str, Any]:
-    """What `python -m zoo claims` wrote; nothing if it is not there, or not of that form."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return [*said, work.steps, work.seed, text] if topic.extras or topic.lessons else said
 
 
 class _Site:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from tinygrad_rnn.checkpoints import CheckpointError
 from viz.gallery import build
+from viz.gallery.learning import STEPS
 from viz.gallery.topics import TOPICS
 from viz.render import RendererMissing, RenderError
 
 PROGRAM = "python -m viz.gallery"
-STEPS, QUICK = 10_000, 2_000
+QUICK = STEPS // 5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,8 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     known = ", ".join(topic.name for topic in TOPICS)
     parser.add_argument("topics", nargs="*", metavar="TOPIC", help=f"build these alone: {known} (all)")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--quick", action="store_true", help=f"train for {QUICK} updates, about a minute")
-    length.add_argument("--steps", type=_whole, metavar="N", help=f"train for N updates ({STEPS}, some minutes)")
+    length.add_argument("--quick", action="store_true", help="all trainings a fifth as long: some two minutes in all")
+    of = f"of the longest training, the others in proportion ({STEPS})"
+    length.add_argument("--steps", type=_whole, metavar="N", help=of)
     parser.add_argument("--out", type=Path, metavar="FOLDER", default=Path("build", "gallery"), help="(%(default)s)")
     return parser
 

@@ -15,22 +15,24 @@ from typing import Any
 
 import tinygrad_rnn
 import viz
-from zoo import catalogue
+from zoo import catalogue, pairs
 
-PACKAGES = ("numpy", "graphviz", "jinja2", "latex2mathml", "matplotlib", "pygments")
+PACKAGES = ("graphviz", "jinja2", "latex2mathml", "matplotlib", "pygments")
 
 
 def digest(modules: Iterable[ModuleType], *settings: Any) -> str:
-    """A text that changes with the engine, with viz, with modules of the zoo or what they import, and with settings."""
+    """A text that changes with a run of modules, with their examples, with viz and with the packages that it needs."""
+    examples = _file(_path(catalogue))  # not what it imports: that is every model
+    return _hash(digest_of_run(modules), examples, _folder(viz), _versions(PACKAGES), settings)
+
+
+def digest_of_run(modules: Iterable[ModuleType], *settings: Any) -> str:
+    """A text that changes with the engine, with modules of the zoo or what they import, with how they are built for a
+    task, and with settings.
+    """
     files = {file for module in modules for file in _with_imports(module)}
-    examples = _file(Path(catalogue.__file__))  # not what it imports: that is every model
-    code = [_folder(tinygrad_rnn), _folder(viz), examples, *(_file(file) for file in sorted(files))]
-    return hashlib.sha256(repr((code, _versions(), settings)).encode()).hexdigest()[:16]
-
-
-def engine() -> str:
-    """A text that changes with the engine."""
-    return _folder(tinygrad_rnn)
+    files.add(_path(pairs))  # not what it imports: that is every model
+    return _hash(_folder(tinygrad_rnn), [_file(file) for file in sorted(files)], _versions(["numpy"]), settings)
 
 
 def _with_imports(module: ModuleType) -> set[Path]:
@@ -38,7 +40,7 @@ def _with_imports(module: ModuleType) -> set[Path]:
     found: set[Path] = set()
     waiting = [module]
     while waiting:
-        file = Path(inspect.getsourcefile(waiting[-1]) or "")
+        file = _path(waiting[-1])
         names = vars(waiting.pop()).values()
         if file not in found:
             found.add(file)
@@ -54,18 +56,26 @@ def _is_named(value: Any) -> bool:
 @cache
 def _folder(package: ModuleType) -> str:
     """Of the code and the templates in a package."""
-    folder = Path(inspect.getsourcefile(package) or "").parent
+    folder = _path(package).parent
     files = [f for f in sorted(folder.rglob("*")) if f.suffix in (".py", ".html", ".css", ".js")]
-    return hashlib.sha256(repr([(str(f.relative_to(folder)), _file(f)) for f in files]).encode()).hexdigest()
+    return _hash([(str(f.relative_to(folder)), _file(f)) for f in files])
+
+
+def _path(module: ModuleType) -> Path:
+    return Path(inspect.getsourcefile(module) or "")
 
 
 def _file(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _versions() -> dict[str, str]:
+def _hash(*dependencies: Any) -> str:
+    return hashlib.sha256(repr(dependencies).encode()).hexdigest()[:16]
+
+
+def _versions(packages: Iterable[str]) -> dict[str, str]:
     found = {"Python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found

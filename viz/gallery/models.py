@@ -44,7 +44,7 @@ def show(name: str, heading: str, work: Work) -> Shown:
     model, arguments = entry.example()
     graph = tg.record(model, *arguments)
     explorer = f"{work.name}/{name}.html"
-    viz.page(graph, work.out / explorer, title=f"{name}: {heading}")
+    viz.page(graph, work.out / explorer, title=f"{name}: {heading}", back=f"../{work.name}.html")
     folded, no_circuit = _folded(graph)
     _, both, no_backward = passes(graph)
     content: dict[str, Any] = {
@@ -64,7 +64,11 @@ def show(name: str, heading: str, work: Work) -> Shown:
         f"The {'circuit' if folded else 'unfolded graph'} of {name}.",
         lambda theme: (viz.circuit if folded else viz.unfolded)(graph, theme=theme),
     )
-    return Shown(Section(name, heading, "model.html", content, thumbnail), list(_places(run, explorer)))
+    made = [f"python -m viz draw {name}" if folded else f"python -m viz draw {name} --view unfolded"]
+    made += [f"python -m viz draw {name} --view unfolded --gradients"] if both else []
+    made += [f"python -m viz equations {name}"] if folded else []
+    section = Section(name, heading, "model.html", content, thumbnail, made=(*made, f"python -m viz page {name}"))
+    return Shown(section, list(_places(run, explorer)))
 
 
 def forms(graph: Graph, name: str, work: Work, folded: bool) -> Picture:

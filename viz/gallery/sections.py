@@ -19,19 +19,19 @@ class Work:
 
     out     the gallery's folder
     name    of the page that it is on: pictures go into a folder of that name
-    steps   of training
-    hidden  units of what is trained
+    steps   of the longest training
     corpus  to train on; None: the help topics of this Python
-    show    how training goes
+    show    how a long training goes
+    say     what is being done, for those who wait
     """
 
     out: Path
     name: str
     steps: int
-    hidden: int = 256
     seed: int = 0
     corpus: Corpus | None = None
     show: bool = False
+    say: Callable[[str], None] = lambda what: None
 
     def picture(self, name: str, alt: str, draw: Callable[[str], Diagram]) -> Picture:
         """A diagram, drawn by a function of the theme."""
@@ -66,6 +66,7 @@ class Section:
 
     thumbnail  for the index
     problem    what is not as it should be; it is said on the index and by the exit code
+    made       commands that make what is shown here, one by one
     """
 
     id: str
@@ -74,6 +75,7 @@ class Section:
     content: dict[str, Any] = field(default_factory=dict)
     thumbnail: Picture | None = None
     problem: str = ""
+    made: tuple[str, ...] = ()
 
 
 def _size(svg: str) -> tuple[int, int]:

@@ -80,7 +80,10 @@ class Patch:
 
 @dataclass(frozen=True)
 class Slider:
-    """A plot of curves, and what moves them. `start` is the frame that is shown first, and printed."""
+    """A plot of curves, and what moves them; with one frame, a plot that stays as it is.
+
+    `start` is the frame that is shown first, and printed.
+    """
 
     label: str
     x: Axis

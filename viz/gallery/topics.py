@@ -11,24 +11,26 @@ from types import ModuleType
 
 from viz.gallery import experiments
 from viz.gallery.attending import attending
-from viz.gallery.learning import learning
+from viz.gallery.forcing import forcing
+from viz.gallery.learning import Lesson
 from viz.gallery.sections import Section, Work
 from zoo import bptt, cliff, gradients, pattern_2, training
-from zoo.tasks import characters, strings
+from zoo.tasks import orbit, strings
 
 
 @dataclass(frozen=True)
 class Topic:
     """A page of the gallery.
 
-    name    of its file and folder: "pattern-1"
-    prose   what it is about; an empty line between paragraphs
-    models  names in zoo.catalogue with a heading for each: shown with diagrams, equations and explorer
-    extras  what else is shown: functions of a Work that make a section, or None where there is nothing to show
-    code    modules that are shown beside those of the models
-    uses    modules that the page depends on and that are not shown
-    claims  how the names of its claims begin (`python -m zoo claims`)
-    emblem  what the index shows where there is no picture
+    name     of its file and folder: "pattern-1"
+    prose    what it is about; an empty line between paragraphs
+    models   names in zoo.catalogue with a heading for each: shown with diagrams, equations and explorer
+    extras   what else is shown: functions of a Work that make a section, or None where there is nothing to show
+    lessons  what is trained, its loss shown against chance and floor
+    code     modules that are shown beside those of the models
+    uses     modules that the page depends on and that are not shown
+    claims   names in zoo.claims, of what is shown as it was measured; each claim is on a page
+    emblem   what the index shows where there is no picture
     """
 
     name: str
@@ -36,6 +38,7 @@ class Topic:
     prose: str
     models: dict[str, str] = field(default_factory=dict)
     extras: tuple[Callable[[Work], Section | None], ...] = ()
+    lessons: tuple[Lesson, ...] = ()
     code: tuple[ModuleType, ...] = ()
     uses: tuple[ModuleType, ...] = ()
     claims: tuple[str, ...] = ()
@@ -60,6 +63,20 @@ TOPICS: tuple[Topic, ...] = (
         is the program’s source; an unfolded graph is its execution. Both are read off one run here.
         """,
         models={"dynamical-system": "A state that moves by itself", "rnn": "A recurrent network without outputs"},
+        lessons=(
+            Lesson(
+                "One function, learned from all steps",
+                "temporal-order",
+                ("rnn",),
+                1500,
+                """
+                The cell above, with an output after the last step. Its weights are those of one step; a gradient from
+                each of the 20 steps goes into them.
+                """,
+                learns=("rnn",),
+                length=20,
+            ),
+        ),
     ),
     Topic(
         "pattern-1",
@@ -72,9 +89,22 @@ TOPICS: tuple[Topic, ...] = (
         Below, this network learns to predict each character of a text from those before it.
         """,
         models={"pattern-1": "The network"},
-        extras=(learning,),
-        uses=(training, characters),
-        claims=("fair-bits-pattern-1", "markov-chain-pattern-1"),
+        lessons=(
+            Lesson(
+                "It learns to write",
+                "characters",
+                ("pattern-1",),
+                10_000,
+                """
+                An n-gram model counts how often each character followed the n − 1 characters before it, and knows
+                nothing else. The network is not told how far to look back: what it keeps of the past is in h. In the
+                end it goes on where its training text ends: each character is drawn from ŷ = softmax(o) and is the
+                next x.
+                """,
+                learns=("pattern-1",),
+            ),
+        ),
+        claims=("fair-bits-pattern-1", "markov-chain-pattern-1", "characters-trigram"),
     ),
     Topic(
         "bptt",
@@ -92,8 +122,21 @@ TOPICS: tuple[Topic, ...] = (
         """,
         models={"pattern-1": "The network"},
         extras=(experiments.backward_circuit,),
+        lessons=(
+            Lesson(
+                "What comes back through time is learnt from",
+                "running-xor",
+                ("pattern-1",),
+                2000,
+                """
+                Each coin turns all answers from its step on, so that what is wrong with an answer has to come back to
+                all coins before it. Once the network has found that, it is right at every step.
+                """,
+                learns=("pattern-1",),
+            ),
+        ),
         code=(bptt,),
-        claims=("bptt",),
+        claims=("bptt-engine", "bptt-differences"),
     ),
     Topic(
         "pattern-2",
@@ -104,6 +147,21 @@ TOPICS: tuple[Topic, ...] = (
         has to come back through all the others.
         """,
         models={"pattern-2": "The network"},
+        lessons=(
+            Lesson(
+                "It learns to add",
+                "adding",
+                ("pattern-2",),
+                1500,
+                """
+                Two of ten numbers are marked, and the network is to say their sum when it has read them all. What it
+                has to keep it must keep in h, and what it learns it learns from the one loss at the end.
+                """,
+                learns=("pattern-2",),
+                length=10,
+            ),
+        ),
+        claims=("adding-rnn",),
     ),
     Topic(
         "vanishing-and-exploding",
@@ -119,8 +177,30 @@ TOPICS: tuple[Topic, ...] = (
         """,
         extras=(experiments.fading, experiments.spectral_radius),
         uses=(pattern_2,),
+        lessons=(
+            Lesson(
+                "Nothing left to learn from",
+                "adding",
+                ("pattern-2",),
+                1500,
+                """
+                The network and the task of the page on pattern II, where it learns to add two of ten numbers. Here the
+                two are among a hundred, and what comes back to them from the end is lost in what is nearer.
+                """,
+                length=100,
+            ),
+        ),
         code=(gradients,),
-        claims=("vanishing", "exploding", "orthogonal", "eigenvalue", "tanh", "sigmoid"),
+        claims=(
+            "vanishing",
+            "exploding",
+            "vanishing-orthogonal",
+            "vanishing-symmetric",
+            "vanishing-limit",
+            "vanishing-tanh",
+            "vanishing-sigmoid",
+            "adding-rnn",
+        ),
     ),
     Topic(
         "clipping",
@@ -134,7 +214,7 @@ TOPICS: tuple[Topic, ...] = (
         extras=(experiments.clipping,),
         code=(cliff,),
         emblem="g v/‖g‖",
-        claims=("clipping", "temporal-order"),
+        claims=("clipping", "no-clipping"),
     ),
     Topic(
         "echo-state",
@@ -149,8 +229,23 @@ TOPICS: tuple[Topic, ...] = (
         """,
         models={"echo-state": "A reservoir", "echo-state-feedback": "A reservoir that is fed its output"},
         extras=(experiments.echoes,),
+        lessons=(
+            Lesson(
+                "Only the output learns",
+                "mackey-glass",
+                ("echo-state",),
+                300,
+                """
+                To be compared with the other curves, V is learned here as all weights are on these pages, step by step.
+                The regression needs no steps: it is what the figures below were measured with.
+                """,
+                learns=("echo-state",),
+                length=50,
+                hidden=64,
+            ),
+        ),
         code=(gradients,),
-        claims=("echo", "mackey-glass"),
+        claims=("mackey-glass-17", "mackey-glass-30", "mackey-glass-1000"),
     ),
     Topic(
         "skip",
@@ -162,8 +257,22 @@ TOPICS: tuple[Topic, ...] = (
         """,
         models={"skip": "The cell"},
         extras=(experiments.skipping,),
+        lessons=(
+            Lesson(
+                "What is long ago is nearer",
+                "temporal-order",
+                ("rnn", "skip"),
+                1500,
+                """
+                Two signals in sixty steps, and at the end the question which they were, in their order. The ordinary
+                network has sixty steps to learn through, the one with d = 5 a fifth of that.
+                """,
+                learns=("skip",),
+                length=60,
+            ),
+        ),
         code=(gradients,),
-        claims=("skip", "vanishing-skip"),
+        claims=("vanishing-skip",),
     ),
     Topic(
         "leaky",
@@ -175,8 +284,41 @@ TOPICS: tuple[Topic, ...] = (
         """,
         models={"leaky": "A time scale set by hand", "leaky-learned": "A time scale that is learned"},
         extras=(experiments.leaking,),
+        lessons=(
+            Lesson(
+                "Slow time: one pace for all",
+                "uniform-warp",
+                ("rnn", "leaky-learned"),
+                500,
+                """
+                Every letter lasts for ten steps, and the network is to say which was there before. Leaky units learn
+                how slowly they have to change.
+                """,
+                learns=("leaky-learned",),
+                length=50,
+                hidden=32,
+            ),
+            Lesson(
+                "Warped time: no pace is right",
+                "variable-warp",
+                ("leaky-learned", "gru"),
+                500,
+                """
+                Now a letter lasts from one step to ten. No α is right for all of them; gates, which decide at each step
+                whether to move, are on the next pages.
+                """,
+                length=50,
+                hidden=32,
+            ),
+        ),
         code=(gradients,),
-        claims=("leaky", "warp"),
+        claims=(
+            "leaky-ordinary",
+            "leaky-decay",
+            "warp-uniform-leaky",
+            "warp-variable-leaky",
+            "warp-variable-gru",
+        ),
     ),
     Topic(
         "lstm",
@@ -191,8 +333,33 @@ TOPICS: tuple[Topic, ...] = (
             "lstm": "As the lecture writes it",
             "lstm-biased": "As it is used, with biases",
             "lstm-peephole": "With gates that see the memory",
+            "layer-lstm": "As a layer of a library",
         },
-        claims=("lstm", "temporal-order", "warp"),
+        lessons=(
+            Lesson(
+                "A way through sixty steps",
+                "temporal-order",
+                ("rnn", "lstm", "lstm-biased"),
+                1000,
+                """
+                Two signals in sixty steps, and at the end the question which they were, in their order. A forget gate
+                without a bias begins half open, and half of half of half is soon nothing; that of the second LSTM
+                begins open, by a bias of 1.
+                """,
+                learns=("lstm-biased",),
+                length=60,
+                batch=32,
+            ),
+        ),
+        claims=(
+            "embedded-reber-lstm",
+            "embedded-reber-elman",
+            "adding-lstm",
+            "adding-rnn",
+            "temporal-order-lstm",
+            "copy-memory-chance",
+            "copy-memory-lstm",
+        ),
     ),
     Topic(
         "gru",
@@ -202,8 +369,26 @@ TOPICS: tuple[Topic, ...] = (
         is forgotten makes exactly the room that is written to; the reset gate r says how much of h the new content may
         see.
         """,
-        models={"gru": "The reset gate before W", "gru-reset-after": "The reset gate after W"},
-        claims=("gru", "temporal-order", "warp"),
+        models={
+            "gru": "The reset gate before W",
+            "gru-reset-after": "The reset gate after W",
+            "layer-gru": "As a layer of a library",
+        },
+        lessons=(
+            Lesson(
+                "Two gates add two numbers",
+                "adding",
+                ("rnn", "gru"),
+                1250,
+                """
+                The two numbers that are marked are among fifty. The gates let them in, and keep what is there from all
+                others.
+                """,
+                learns=("gru",),
+                length=50,
+            ),
+        ),
+        claims=("temporal-order-gru", "warp-uniform-gru", "warp-variable-gru"),
     ),
     Topic(
         "pattern-3",
@@ -214,7 +399,37 @@ TOPICS: tuple[Topic, ...] = (
         pattern I: it cannot keep what the targets do not show.
         """,
         models={"pattern-3": "Numbers, running free", "pattern-3-classes": "Classes, running free"},
-        claims=("fair-bits-pattern-3", "running-xor"),
+        lessons=(
+            Lesson(
+                "What the output does not show is forgotten",
+                "fair-bits",
+                ("pattern-1", "pattern-3-classes"),
+                1000,
+                """
+                The answer is the coin before. Pattern I has it in h. All that pattern III sees of the past is the word
+                that it said last, and that was to be the coin before that one: to tell of the last coin it would have
+                to be wrong about the other.
+                """,
+                learns=("pattern-1",),
+            ),
+            Lesson(
+                "What the output shows is enough",
+                "running-xor",
+                ("pattern-3-classes",),
+                1500,
+                """
+                Here the new answer is the old one, turned if the coin is 1. The output before is all the memory that
+                it takes.
+                """,
+                learns=("pattern-3-classes",),
+            ),
+        ),
+        claims=(
+            "fair-bits-pattern-1",
+            "fair-bits-pattern-3",
+            "fair-bits-pattern-3-sampled",
+            "running-xor-pattern-3",
+        ),
     ),
     Topic(
         "teacher-forcing",
@@ -232,7 +447,23 @@ TOPICS: tuple[Topic, ...] = (
             "pattern-3": "In use: fed what it said",
             "scheduled-sampling": "Scheduled sampling",
         },
-        claims=("teacher-forcing", "exposure-bias", "scheduled-sampling"),
+        extras=(forcing,),
+        uses=(orbit, training),
+        lessons=(
+            Lesson(
+                "With a teacher and without",
+                "orbit",
+                ("pattern-3", "teacher-forcing"),
+                5000,
+                """
+                Each number of the orbit follows from the one before. With a teacher the one before is given, and each
+                step is a lesson of its own; without, it is what the network said, which is wrong to begin with. Each is
+                measured as it was trained, so that this says what is easier to learn, not what is better in use.
+                """,
+                learns=("teacher-forcing",),
+            ),
+        ),
+        claims=("teacher-forcing-isolates-steps", "exposure-bias", "scheduled-sampling"),
     ),
     Topic(
         "pattern-4",
@@ -243,7 +474,37 @@ TOPICS: tuple[Topic, ...] = (
         it is a generative model: each y is the target of one step and the input of the next.
         """,
         models={"pattern-4": "The network", "generative": "Without x: a generative network"},
-        claims=("markov-chain-pattern-4", "chain-rule", "reber", "embedded-reber"),
+        lessons=(
+            Lesson(
+                "Which outputs go together",
+                "flipping-chain",
+                ("pattern-1", "pattern-4"),
+                1000,
+                """
+                x is the same at all steps; y is a 0 or a 1 that flips now and then. Taken alone every y is a fair coin,
+                and pattern I, for which they are independent, can say no more. Pattern IV sees the one before.
+                """,
+                learns=("pattern-4",),
+            ),
+            Lesson(
+                "A grammar, learnt from its strings",
+                "reber",
+                ("generative",),
+                1000,
+                "Nobody tells the network the grammar. The floor is the entropy of its strings.",
+                learns=("generative",),
+            ),
+        ),
+        claims=(
+            "markov-chain-pattern-1",
+            "markov-chain-pattern-4",
+            "chain-rule",
+            "reber-figures",
+            "reber-strings",
+            "reber-entropy",
+            "embedded-reber-strings",
+            "embedded-reber-entropy",
+        ),
     ),
     Topic(
         "bidirectional",
@@ -253,8 +514,22 @@ TOPICS: tuple[Topic, ...] = (
         forward in time and g backward, and the output sees both. The square of g delays in the other direction. The
         whole sequence has to be there before the first output can be.
         """,
-        models={"bidirectional": "The network"},
-        claims=("look-ahead",),
+        models={"bidirectional": "The network", "layer-bidirectional": "As a layer of a library"},
+        lessons=(
+            Lesson(
+                "What comes next matters",
+                "look-ahead-xor",
+                ("pattern-1", "bidirectional"),
+                1500,
+                """
+                The answer needs the coin after this one, which a network that reads to the right has not seen. It does
+                not count steps either, so that it errs at the last too, and ends a little above chance, at T/(T − 1)
+                ln 2 = 0.7296.
+                """,
+                learns=("bidirectional",),
+            ),
+        ),
+        claims=("look-ahead-pattern-1", "look-ahead-bidirectional"),
     ),
     Topic(
         "deep",
@@ -268,7 +543,24 @@ TOPICS: tuple[Topic, ...] = (
             "deep-states": "A state upon a state",
             "deep-transition": "A deeper way from h to h",
             "deep-skip": "With connections that skip it",
+            "layer-rnn": "A layer of a library",
+            "layer-stacked": "Two such layers",
         },
+        lessons=(
+            Lesson(
+                "The three ways, and none",
+                "running-xor",
+                ("rnn", "deep-states", "deep-transition", "deep-skip"),
+                1500,
+                """
+                Whether the number of ones so far is odd: at each step what is known is turned or not. The ordinary
+                network can learn that too, as the page on backpropagation through time shows; here the batches are half
+                as large. This is one seed, and another task may rank them otherwise.
+                """,
+                learns=("deep-transition",),
+                batch=32,
+            ),
+        ),
     ),
     Topic(
         "recursive",
@@ -278,8 +570,21 @@ TOPICS: tuple[Topic, ...] = (
         output a chain of n steps has n compositions, a balanced tree log₂ n. A tree has no time axis, so there is
         nothing to fold: there is an unfolded graph, and no circuit.
         """,
-        models={"recursive": "A tree of four leaves"},
-        claims=("recursive", "listops"),
+        models={"recursive": "A tree of four leaves", "recursive-deep": "With a hidden layer at each node"},
+        lessons=(
+            Lesson(
+                "It learns to calculate",
+                "listops",
+                ("recursive", "recursive-deep"),
+                2500,
+                """
+                Each tree is an expression of its own, and one small network is applied at all of its nodes. With a
+                hidden layer at each node it learns faster.
+                """,
+                learns=("recursive", "recursive-deep"),
+            ),
+        ),
+        claims=("listops-recursive",),
     ),
     Topic(
         "sequence-to-sequence",
@@ -291,7 +596,26 @@ TOPICS: tuple[Topic, ...] = (
         one vector to a sequence.
         """,
         models={"encoder-decoder": "Encoder and decoder", "vector-to-sequence": "One vector to a sequence"},
-        claims=("greedy", "beam", "padding", "reversal"),
+        lessons=(
+            Lesson(
+                "All of it through one vector",
+                "reversal",
+                ("encoder-decoder",),
+                500,
+                "Strings of five digits go through C. The page on attention has longer ones.",
+                learns=("encoder-decoder",),
+                length=5,
+            ),
+            Lesson(
+                "From one vector to a sequence",
+                "spelling",
+                ("vector-to-sequence",),
+                500,
+                "The vector is a number of two digits; what is written is its name.",
+                learns=("vector-to-sequence",),
+            ),
+        ),
+        claims=("reversal-short", "reversal-long", "greedy-search", "beam-search", "beam-exhaustive", "padding"),
     ),
     Topic(
         "attention",
@@ -309,7 +633,45 @@ TOPICS: tuple[Topic, ...] = (
         },
         extras=(attending,),
         uses=(strings, training),
-        claims=("attention", "adding-attention", "reversal", "pointer", "sorting"),
+        lessons=(
+            Lesson(
+                "With one context, and with one for each step",
+                "reversal",
+                ("encoder-decoder", "attention"),
+                750,
+                "Strings of ten digits, in as many updates for both.",
+                learns=("attention",),
+                length=10,
+            ),
+            Lesson(
+                "Two numbers among thirty, without any recurrence",
+                "adding",
+                ("input-attention",),
+                2000,
+                "The weights find the two numbers that are marked, wherever they are.",
+                learns=("input-attention",),
+                length=30,
+            ),
+            Lesson(
+                "Pointing",
+                "sorting",
+                ("pointer",),
+                1500,
+                "Five numbers; the output is the place of the least, of the next, and so on.",
+                learns=("pointer",),
+            ),
+        ),
+        claims=(
+            "reversal-long",
+            "reversal-long-attention",
+            "reversal-attention-weights",
+            "adding-attention",
+            "adding-attention-exact",
+            "sort-pointer",
+            "sort-pointer-glimpse",
+            "dates-encoder-decoder",
+            "dates-attention",
+        ),
     ),
     Topic(
         "memory",
@@ -321,6 +683,32 @@ TOPICS: tuple[Topic, ...] = (
         time.
         """,
         models={"memory-network": "A memory that is read", "turing-machine": "A memory that is written to"},
-        claims=("memory", "copy", "turing"),
+        lessons=(
+            Lesson(
+                "Two looks at a list of facts",
+                "facts",
+                ("memory-network",),
+                2000,
+                """
+                The first look finds who has the thing, the second where they are. No fact has both in it, so that one
+                look alone would be as good as none.
+                """,
+                learns=("memory-network",),
+            ),
+            Lesson(
+                "A memory to write to, and a state",
+                "copying",
+                ("lstm", "turing-machine"),
+                600,
+                """
+                Three rows of bits are read, and are to be said again. The memory has a place for each; the LSTM has to
+                put them all into one vector.
+                """,
+                learns=("turing-machine",),
+                length=3,
+                batch=32,
+            ),
+        ),
+        claims=("memory-network", "memory-network-one-look", "copying-turing-machine", "copying-longer"),
     ),
 )
