@@ -5,11 +5,12 @@ import json
 import shutil
 import sys
 from functools import partial
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 
-from benchmarks import chain, checkpoint, draw, imports, lstm, record
+from benchmarks import chain, checkpoint, compare, draw, imports, lstm, record
 from benchmarks.__main__ import main
 from benchmarks.measure import Table, exponent, growth, peak_bytes, ratio
 
@@ -58,12 +59,42 @@ def test_a_peer_that_is_not_installed_is_said_to_be_missing(monkeypatch):
     assert "PyTorch is not installed: not compared" in table.notes
 
 
+def test_the_engine_differentiates_twice_and_goes_back_through_a_chain_of_any_length():
+    engine = compare.tinygrad_rnn()
+    assert compare.differentiates_twice(engine)
+    assert compare.goes_back(engine, 20_000)
+
+
+def test_an_engine_that_cannot_is_said_to_be_unable():
+    def recursive(f):
+        return lambda x: recursive(f)(x)
+
+    number = compare.Engine(("it",), float, lambda f: lambda x: x.grad)
+    assert not compare.differentiates_twice(number)
+    assert not compare.goes_back(number._replace(derivative=recursive), 1)
+
+
+def test_a_row_has_one_fact_for_each_engine_that_is_installed(monkeypatch):
+    for package in "torch", "autograd", "mygrad", "micrograd.engine":
+        monkeypatch.setitem(sys.modules, package, None)
+    table = compare.run(100)
+    assert table.columns[1:] == [f"tinygrad_rnn {version('tinygrad_rnn')}"]
+    facts = dict(table.rows)
+    assert facts["packages that it needs"] == 2  # numpy and graphviz
+    assert facts["MB on disk, with them"] > 10
+    assert [facts[what] for what in ("derivatives of derivatives", "convolution", "GPU")] == ["yes", "no", "no"]
+    assert table.notes[-4:] == [
+        f"{name} is not installed: not compared" for name in ("torch", "autograd", "mygrad", "micrograd")
+    ]
+
+
 # Running them
 
 
 @pytest.mark.parametrize(
     ("run", "rows"),
     [
+        (partial(compare.run, 100), 7),
         (partial(lstm.run, TINY, {"tiny": 1}), 1 + len(lstm.installed()[0])),
         (partial(chain.run, [10, 20], rounds=1), 2),
         (partial(checkpoint.run, [4, 9, 16], B=2, D=3, H=4, rounds=1), 3),
@@ -71,7 +102,7 @@ def test_a_peer_that_is_not_installed_is_said_to_be_missing(monkeypatch):
         pytest.param(partial(draw.run, [3], [3, 5], [], rounds=1), 3, marks=needs_graphviz),
         (partial(imports.run, interpreters=1), 1),
     ],
-    ids=["lstm", "chain", "checkpoint", "record", "draw", "imports"],
+    ids=["compare", "lstm", "chain", "checkpoint", "record", "draw", "imports"],
 )
 def test_each_benchmark_gives_a_table(run, rows, capsys):
     table = run()
@@ -94,7 +125,7 @@ def test_the_command_names_the_benchmarks_there_are(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["benchmarks", "lstn"])
     with pytest.raises(SystemExit):
         main()
-    assert "there is no benchmark lstn: there are lstm, chain" in capsys.readouterr().err
+    assert "there is no benchmark lstn: there are compare, lstm, chain" in capsys.readouterr().err
 
 
 # Measuring
