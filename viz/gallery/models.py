@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import tinygrad_rnn as tg
 import viz
@@ -15,6 +15,7 @@ from tinygrad_rnn.circuit import FoldError
 from tinygrad_rnn.naming import Site
 from tinygrad_rnn.record import Graph
 from tinygrad_rnn.sites import place
+from viz.explorer.equations import mathml
 from viz.explorer.playback import Playback, passes
 from viz.gallery.sections import Picture, Section, Work
 from zoo.catalogue import CATALOGUE
@@ -55,8 +56,8 @@ def show(name: str, heading: str, work: Work) -> Shown:
         "no_backward": no_backward,
         "forms": forms(graph, name, work, folded),
         "flow": flow(graph, name, work) if both else None,
-        "forward": mathml(viz.equations(graph, format="latex")) if folded else [],
-        "backward": mathml(viz.equations(graph, of="backward", format="latex")) if folded and both else [],
+        "forward": formulas(graph, "forward") if folded else [],
+        "backward": formulas(graph, "backward") if folded and both else [],
     }
     run = Playback(graph, both, viz.circuit(graph) if folded else None, viz.unfolded(graph))
     thumbnail = work.picture(
@@ -86,11 +87,9 @@ def flow(graph: Graph, name: str, work: Work) -> Picture:
     return work.picture(f"{name}-gradients", words, lambda t: viz.unfolded(graph, gradients=True, theme=t))
 
 
-def mathml(lines: str) -> list[str]:
-    """Equations in LaTeX, one a line, as MathML."""
-    from latex2mathml.converter import convert
-
-    return [convert(line) for line in lines.splitlines()]
+def formulas(graph: Graph, of: Literal["forward", "backward"]) -> list[str]:
+    """The equations of a pass in HTML."""
+    return [mathml(line) for line in viz.equations(graph, of=of).latex.splitlines()]
 
 
 def _folded(graph: Graph) -> tuple[bool, str]:

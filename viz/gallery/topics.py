@@ -104,7 +104,7 @@ TOPICS: tuple[Topic, ...] = (
                 learns=("pattern-1",),
             ),
         ),
-        claims=("fair-bits-pattern-1", "markov-chain-pattern-1", "characters-trigram"),
+        claims=("fair-bits-pattern-1", "markov-chain-pattern-1", "characters-trigram", "characters-4-gram"),
     ),
     Topic(
         "bptt",
@@ -665,6 +665,7 @@ TOPICS: tuple[Topic, ...] = (
             "reversal-long",
             "reversal-long-attention",
             "reversal-attention-weights",
+            "reversal-attention-anti-diagonal",
             "adding-attention",
             "adding-attention-exact",
             "sort-pointer",
