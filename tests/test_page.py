@@ -145,6 +145,16 @@ def test_a_formula_can_be_broken_before_each_term_of_its_right_side_and_in_words
     assert [part.startswith("<math") for part in written] == ["batch" not in part for part in parts]
 
 
+def test_a_theme_of_ones_own_is_one_entry_and_pages_stay_as_they_are(
+    graph: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blueprint = {"paper": "#0b3d6e", "fill": "#134a80", "ink": "#ffffff", "faint": "#9db8d2", "grad": "#ffd166"}
+    monkeypatch.setitem(viz.dot.THEMES, "blueprint", blueprint)
+    assert 'bgcolor="#0b3d6e"' in viz.circuit(graph, theme="blueprint").source
+    viz.page(graph, tmp_path / "page.html")
+    assert "#0b3d6e" not in (tmp_path / "page.html").read_text()
+
+
 def test_pattern_i_with_six_steps_takes_less_than_300_kilobytes(path: Path) -> None:
     assert path.stat().st_size < 300_000
 

@@ -112,7 +112,7 @@ def test_losses_are_written_in_as_many_digits_as_the_highest_line_needs(top: flo
 
 
 def test_an_unknown_theme_is_an_error_that_names_those_there_are() -> None:
-    with pytest.raises(ValueError, match="unknown theme 'sepia'; known: light, dark"):
+    with pytest.raises(ValueError, match="no plot has the theme 'sepia'; known: light, dark"):
         loss_curves(CURVE, LINES, theme="sepia")
 
 

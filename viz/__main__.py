@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import tinygrad_rnn as tg
 import viz
 from tinygrad_rnn.record import Graph
-from viz.diagram import Diagram
+from viz.diagram import THEMES, Diagram
 from viz.labels import visible
 from viz.loading import Input, InputsMissing, ModelFailed, record, record_file
 from viz.options import Options
@@ -222,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--clusters", action="store_true", help="a frame around the variables of each module")
     add("--legend", action="store_true", help="say what the kinds of arrows and vertices mean")
     add("--direction", choices=("up", "right"), default="up", help="of what happens within a step (%(default)s)")
-    add("--theme", choices=("light", "dark"), default="light", help="(%(default)s)")
+    add("--theme", choices=THEMES, default="light", help="(%(default)s)")
 
     add = _command(commands, "equations", equations)
     add("--pass", dest="which", choices=("forward", "backward", "both"), default="both", help="(%(default)s)")

@@ -33,7 +33,7 @@ class Options:
                that only make the weights
     clusters   a frame around the variables of each module
     direction  of what happens within a step: "up", time to the right; or "right", time downward
-    theme      "light" or "dark"
+    theme      "light", "dark" or another of `viz.dot.THEMES`
     legend     say what the kinds of arrows and vertices mean
     title      a line above the drawing
     """
@@ -46,7 +46,7 @@ class Options:
     weights: bool = False
     clusters: bool = False
     direction: Literal["up", "right"] = "up"
-    theme: Literal["light", "dark"] = "light"
+    theme: str = "light"
     legend: bool = False
     title: str = ""
 

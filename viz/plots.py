@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Points = Sequence[tuple[float, float]]
 
+# Of the themes that pages have, for a reader's light or dark screen.
 CURVES = {"light": "#1a5fb4", "dark": "#78aeed"}
 OTHERS = {"light": ["#b3261e", "#2b6a30", "#7a4fa3"], "dark": ["#f2a19a", "#9dcb9b", "#c9a9ea"]}
 DASHES = ["solid", (0, (7, 1.5)), (0, (2, 1.2)), (0, (7, 1.5, 2, 1.5))]  # told apart without colours too
@@ -46,8 +47,8 @@ def loss_curves(
     Returns an SVG document; the same numbers give the same text. Raises ValueError for an unknown theme, and
     ModuleNotFoundError if matplotlib is missing.
     """
-    if theme not in THEMES:
-        raise ValueError(f"unknown theme {theme!r}; known: {', '.join(THEMES)}")
+    if theme not in CURVES:
+        raise ValueError(f"no plot has the theme {theme!r}; known: {', '.join(CURVES)}")
     try:
         import matplotlib
         from matplotlib.figure import Figure

@@ -52,6 +52,8 @@ class Pattern3(tg.Module):
         forced  how likely a step is fed the target before it: 1 teacher forcing, 0 free-running, between them
                 scheduled sampling, for each step of each sequence by itself
         rng     draws the words and tosses the coins; without, its word is the likeliest class
+                (which can be a memory: where two classes are as likely, which of them is a little likelier is free to
+                say anything, and a drawn word is not)
 
         Raises ValueError for forced outside [0, 1], TypeError if coins are to be tossed without an rng, and what
         `sequence.sizes` and `sequence.rows` raise for an x and y that do not fit.

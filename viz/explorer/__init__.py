@@ -143,7 +143,7 @@ def _html(title: str, back: str, data: _Data, notes: list[str]) -> str:
         title=html.escape(title),
         back=f'<nav><a href="{html.escape(back)}">← Back to where this run is explained</a></nav>' if back else "",
         policy=f"sha256-{digest}",
-        style="\n".join([*map(_colours, THEMES), _template("explorer.css")]),
+        style="\n".join([*map(_colours, CURVES), _template("explorer.css")]),
         summary=html.escape(_summary(data.run)),
         notes=_paragraphs(notes),
         about=_paragraphs([f"{note}." for note in data.forward.notes + data.backward.notes]),

@@ -232,7 +232,7 @@ class _Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        themes = {theme: {**colours, "curve": CURVES[theme]} for theme, colours in THEMES.items()}
+        themes = {theme: {**THEMES[theme], "curve": curve} for theme, curve in CURVES.items()}
         made = datetime.now().astimezone()
         page = templates.get_template(template).render(themes=themes, made=made, command=self.command, **content)
         return page.encode()

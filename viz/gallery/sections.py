@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from viz.diagram import THEMES, Diagram
+from viz.diagram import Diagram
+from viz.plots import CURVES
 from viz.render import write
 from zoo.tasks.characters import Corpus
 
@@ -42,7 +43,7 @@ class Work:
         return self._in_themes(name, alt, lambda theme, file: write(file, draw(theme).encode()))
 
     def _in_themes(self, name: str, alt: str, make: Callable[[str, Path], Path]) -> Picture:
-        files = [make(theme, self.out / self.name / f"{name}-{theme}.svg") for theme in THEMES]
+        files = [make(theme, self.out / self.name / f"{name}-{theme}.svg") for theme in CURVES]
         return Picture(f"{self.name}/{name}", alt, *_size(files[0].read_text(encoding="utf-8")))
 
 

@@ -438,6 +438,7 @@ TOPICS: tuple[Topic, ...] = (
         In training the targets are known, so pattern III can be fed y⁽ᵗ⁻¹⁾ in the place of its own o⁽ᵗ⁻¹⁾. Then no
         loss depends on any step but its own: the gradient of each can be computed by itself, and no gradient flows
         through time. Compare the diagrams: with teacher forcing the square hangs on y, without it on o.
+        A gradient does come back to the y before, but there it ends: y was given.
 
         The price: at test time the network is fed what it said itself, which it has never seen. Scheduled sampling
         tosses a coin at each step, the target or its own word, to make the two alike.
