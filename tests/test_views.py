@@ -91,7 +91,7 @@ def test_a_diagram_renders_to_svg(tmp_path):
     path = viz.side_by_side(_record(6)).render(tmp_path / "pattern_1.svg")
     text = "".join(ElementTree.parse(path).getroot().itertext())
     assert "unfold" in text
-    assert "h⁽ᵀ⁾" in text
+    assert "h(T)" in text
 
 
 W, W2 = (Parameter(np.random.default_rng(seed).normal(size=(3, 3))) for seed in (0, 1))

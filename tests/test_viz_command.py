@@ -156,7 +156,7 @@ def test_every_model_of_the_zoo_is_drawn_and_a_tree_unfolded_only(capsys, name):
 
 @pytest.mark.parametrize(
     ("view", "there", "absent"),
-    [("circuit", "h", "h⁽¹⁾"), ("unfolded", "h⁽¹⁾", "h"), ("both", "unfold", "h⁽³⁾")],
+    [("circuit", "h", "h(1)"), ("unfolded", "h(1)", "h"), ("both", "unfold", "h(3)")],
 )
 def test_the_view_chooses_the_form(capsys, view, there, absent):
     assert main(["draw", "pattern-1", "--view", view, "-o", "a.svg"]) == 0
