@@ -6,7 +6,8 @@
 
 The composition may itself be deep, with a layer between (`DeepRecursive`):
 
-    h = tanh(d + R tanh(b + U h_left + W h_right))
+    m = tanh(b + U h_left + W h_right)
+    h = tanh(d + R m)
 
 One layer is the tanh of a sum; with a layer between, and enough units in it, a node can come near any function
 of its parts.
@@ -96,6 +97,6 @@ class DeepRecursive(Recursive):
 
     def join(self, left: Any, right: Any) -> Any:
         """Two states into one, each (B, hidden)."""
-        between = tg.tanh(self.b + left @ self.U.T + right @ self.W.T)
-        h = tg.tanh(self.d + between @ self.R.T)
+        m = tg.tanh(self.b + left @ self.U.T + right @ self.W.T)
+        h = tg.tanh(self.d + m @ self.R.T)
         return h
