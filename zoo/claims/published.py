@@ -15,7 +15,6 @@ from ..attentive import AttentiveDecoder
 from ..encoder_decoder import EncoderDecoder
 from ..gru import GRUCell
 from ..lstm import BiasedLSTMCell
-from ..pattern_1 import Pattern1
 from ..readout import AtEnd, EachStep
 from ..rnn import RNNCell
 from ..tasks.adding import Adding
@@ -30,7 +29,6 @@ from .reading import (
     clipping,
     forgetful,
     learnt,
-    lstm_each_step,
     reber_strings_read,
     temporal_order,
     warp,
@@ -162,7 +160,7 @@ CLAIMS: list[Claim] = [
     ),
     Claim(
         "reversal-long-attention",
-        "With attention it does.",
+        "With attention it does; now and then a seed would need more steps: of 3 to 8 one reaches 0.72.",
         JOEY, "≥ 0.95 (chance 1e-20)", reversal(AttentiveDecoder, 20), at_least(0.95), False, "of the strings",
     ),
     Claim(
@@ -225,13 +223,13 @@ CLAIMS: list[Claim] = [
     Claim(
         "characters-trigram",
         "Pattern I predicts the characters of Python's help topics better than their trigrams do.",
-        "reached before", "< 0", above_ngrams(3, Pattern1, 2000), below(0), False,
+        "reached before", "< 0", above_ngrams(3), below(0), False,
         "nats a character above the trigrams (1.712 on 3.11)",
     ),
     Claim(
         "characters-4-gram",
-        "And an LSTM better than their 4-grams do.",
-        "reached before", "< 0", above_ngrams(4, lstm_each_step, 1000), below(0), False,
+        "And better than their 4-grams do.",
+        "reached before", "< 0", above_ngrams(4), below(0), False,
         "nats a character above the 4-grams (1.404 on 3.11)",
     ),
     Claim(
