@@ -102,6 +102,7 @@ TOPICS: tuple[Topic, ...] = (
                 next x.
                 """,
                 learns=("pattern-1",),
+                hidden=128,
             ),
         ),
         claims=("fair-bits-pattern-1", "markov-chain-pattern-1", "characters-trigram", "characters-4-gram"),
