@@ -408,8 +408,8 @@ TOPICS: tuple[Topic, ...] = (
                 1000,
                 """
                 The answer is the coin before. Pattern I has it in h. All that pattern III sees of the past is the word
-                that it said last, and that was to be the coin before that one: to tell of the last coin it would have
-                to be wrong about the other.
+                that it said last, and that was to be the coin before that one. Of the last coin it tells at most
+                where the network was in doubt.
                 """,
                 learns=("pattern-1",),
             ),

@@ -48,9 +48,6 @@ class FlippingChain(Drawn):
         flips[0] = rng.random(B) < 0.5
         return self.constant(B), np.cumsum(flips, axis=0) % 2
 
-    def loss(self, model: Any, *batch: Any) -> Any:
-        return model(*batch)
-
     def constant(self, B: int) -> np.ndarray:
         return np.ones((self.T, B, 1), self.dtype)
 

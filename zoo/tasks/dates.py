@@ -82,9 +82,6 @@ class Dates(Drawn):
             x[np.arange(len(text)), b, [READ.index(letter) for letter in text]] = 1
         return x, np.array([[WRITTEN.index(letter) for letter in text] for text in written]).T, lengths
 
-    def loss(self, model: Any, *batch: Any) -> Any:
-        return model(*batch)
-
     def write(self, model: Any, x: np.ndarray, lengths: np.ndarray) -> Decoded:
         """What a model makes of dates, letter by letter the likeliest.  x (letters, B, 43), lengths (B,)"""
         writer = getattr(model, "decoder", model)

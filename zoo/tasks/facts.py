@@ -58,9 +58,6 @@ class Facts(Drawn):
         asked = rng.integers(self.T, size=B)
         return x, words[2 * NAMES + things[asked, np.arange(B)]], rooms[asked, np.arange(B)]
 
-    def loss(self, model: Any, *batch: Any) -> Any:
-        return model(*batch)
-
 
 def shuffled(n: int, B: int, rng: np.random.Generator) -> np.ndarray:
     """0 … n − 1 in any order, for each of a batch, (n, B)."""

@@ -74,9 +74,6 @@ class ListOps(Drawn):
         (left, a), (right, b) = (self.expression(int(d), n, leaves, rng) for d in depths)
         return (place, (left, right)), np.choose(operator, [f(a, b) for f in OPERATORS])
 
-    def loss(self, model: Any, *batch: Any) -> Any:
-        return model(*batch)
-
     def validation_loss(self, model: Any) -> float:
         """The loss on a thousand expressions in twenty forms, the same each time."""
         rng = np.random.default_rng(VALIDATION)

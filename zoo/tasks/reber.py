@@ -95,9 +95,6 @@ class Reber(Drawn):
             y[: len(s), b] = [LETTERS.index(letter) for letter in s]
         return y, lengths
 
-    def loss(self, model: Any, *batch: Any) -> Any:
-        return model(*batch)
-
     def log_p(self, y: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """ln p of each string of the grammar, (B,), in nats.  y (T, B), lengths (B,)"""
         return np.array([self._log_p([LETTERS[c] for c in y[:n, b]]) for b, n in enumerate(lengths)])

@@ -54,9 +54,6 @@ class Spelling(Drawn):
             y[: len(name), b] = [LETTERS.index(letter) for letter in name]
         return np.eye(len(NAMES), dtype=self.dtype)[digits].reshape(B, self.inputs), y, lengths
 
-    def loss(self, model: Any, *batch: Any) -> Any:
-        return model(*batch)
-
     def sample(self, model: Any, rng: np.random.Generator) -> str:
         """Four numbers, and how the model reads them."""
         x, y, _ = self.draw(4, rng)

@@ -44,9 +44,6 @@ class Reversal(Drawn):
         digits = rng.integers(DIGITS, size=(self.T, B))
         return np.eye(DIGITS, dtype=self.dtype)[digits], digits[::-1]
 
-    def loss(self, model: Any, *batch: Any) -> Any:
-        return model(*batch)
-
 
 class Sorting(Drawn):
     """Sorting: point to T numbers in [0, 1], the least first. Chance is ln T! nats a sequence, the floor 0.

@@ -9,8 +9,6 @@ without memory of both signals, a loss of ln 4 = 1.386 or, with memory of one, l
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .drawn import AT_END, Drawn, entropy
@@ -41,6 +39,3 @@ class TemporalOrder(Drawn):
             symbols[at, np.arange(B)] = SYMBOLS.index("X") + signal
         symbols[0], symbols[-1] = SYMBOLS.index("E"), SYMBOLS.index("B")
         return np.eye(self.inputs, dtype=self.dtype)[symbols], 2 * first + second
-
-    def loss(self, model: Any, *batch: Any) -> Any:
-        return model(*batch)
