@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.fold import fold
+from tinygrad_rnn.tracing.fold import fold
 from zoo.pattern_1 import Pattern1
 
 from .measure import Table, paired, ratio

@@ -3,7 +3,7 @@
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.modules import Module, Parameter
+from tinygrad_rnn.nn.modules import Module, Parameter
 
 
 def parameter(*shape):

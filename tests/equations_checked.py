@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 import viz
-from tinygrad_rnn.operation import OPERATIONS
+from tinygrad_rnn.autodiff.operation import OPERATIONS
 from viz.equations import read
 from viz.equations import terms as of
 

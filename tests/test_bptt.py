@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
 import viz
-from tinygrad_rnn.gradcheck import STEP
+from tinygrad_rnn.autodiff.gradcheck import STEP
 from zoo import bptt
 from zoo.bptt import Weights, backward, forward, mean_over_batch, through_the_softmax
 from zoo.pattern_1 import Pattern1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.structure import flatten
+from tinygrad_rnn.autodiff.nests import flatten
 from zoo.catalogue import CATALOGUE, B
 
 FIGURES = ["10.1", "10.2", "10.3", "10.4", "10.5", "10.6", "10.7", "10.8", "10.9", "10.10", "10.11", "10.12"]

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_rnn.checkpoints import CheckpointError, load_checkpoint, previous, save_checkpoint
-from tinygrad_rnn.modules import Dropout, Linear, Module, Parameter
-from tinygrad_rnn.optimisers import SGD, Adam, AdamW
+from tinygrad_rnn.nn.checkpoints import CheckpointError, load_checkpoint, previous, save_checkpoint
+from tinygrad_rnn.nn.modules import Dropout, Linear, Module, Parameter
+from tinygrad_rnn.nn.optimisers import SGD, Adam, AdamW
 
 GENERATORS = ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"]
 
@@ -267,7 +267,7 @@ def test_a_foreign_npz_or_zip_is_an_error_and_pickles_in_it_are_not_run(run, tmp
 def test_another_version_is_an_error(run, tmp_path, monkeypatch):
     path = tmp_path / "run.npz"
     with monkeypatch.context() as patched:
-        patched.setattr("tinygrad_rnn.checkpoints.VERSION", 99)
+        patched.setattr("tinygrad_rnn.nn.checkpoints.VERSION", 99)
         save_checkpoint(path, **run)
     refused(path, "has version 99, not 1: load it with the program that saved it", **run)
 

@@ -5,8 +5,8 @@ import pytest
 from equations_checked import holds, is_mathml, lines, with_a_loss
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.modules import Parameter
-from tinygrad_rnn.operation import OPERATIONS
+from tinygrad_rnn.autodiff.operation import OPERATIONS
+from tinygrad_rnn.nn.modules import Parameter
 
 W = Parameter(np.random.default_rng(0).uniform(0.5, 1, size=(4, 3)))
 ATTRIBUTES = {

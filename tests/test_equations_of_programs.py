@@ -19,7 +19,7 @@ from equation_programs import (
 from equations_checked import holds, lines, record
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.modules import Parameter
+from tinygrad_rnn.nn.modules import Parameter
 
 
 @pytest.mark.parametrize("program", [Attention, Einsum])

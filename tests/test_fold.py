@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.modules import Module, Parameter
+from tinygrad_rnn.nn.modules import Module, Parameter
 
 
 def _parameter(seed, *shape):

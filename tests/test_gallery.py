@@ -22,7 +22,7 @@ import viz.gallery
 import viz.gallery.__main__ as command_line
 import viz.plots
 import zoo.__main__
-from tinygrad_rnn.checkpoints import load_checkpoint
+from tinygrad_rnn.nn.checkpoints import load_checkpoint
 from viz.gallery import Built, build
 from viz.gallery.claims import FILES, claimed, measured, spread
 from viz.gallery.experiments import clipping

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.initialisers import orthogonal
+from tinygrad_rnn.nn.initialisers import orthogonal
 from zoo import cliff
 from zoo.cliff import angle, clipped, descent, norm_clipped, surface, value_clipped
 from zoo.echo_state import spectral_radius

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import initialisers
-from tinygrad_rnn.initialisers import (
+from tinygrad_rnn.nn.initialisers import (
     constant,
     glorot_normal,
     glorot_uniform,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.optimisers import Adam
+from tinygrad_rnn.nn.optimisers import Adam
 from zoo.echo_state import EchoState, spectral_radius
 from zoo.memory_network import MemoryNetwork
 from zoo.readout import EachStep

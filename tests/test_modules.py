@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor, tanh
-from tinygrad_rnn.modules import Dropout, Embedding, Linear, Module, Parameter
+from tinygrad_rnn.nn.modules import Dropout, Embedding, Linear, Module, Parameter
 
 
 class Cell(Module):

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as npst
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import operations
-from tinygrad_rnn.gradcheck import check_gradients
+from tinygrad_rnn.autodiff.gradcheck import check_gradients
 
 # -- drawing inputs --------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_rnn import GradientError, Tensor
-from tinygrad_rnn.modules import Linear, Parameter
-from tinygrad_rnn.optimisers import SGD, Adam, AdamW, RMSProp, clip_grad_norm, clip_grad_value
+from tinygrad_rnn.nn.modules import Linear, Parameter
+from tinygrad_rnn.nn.optimisers import SGD, Adam, AdamW, RMSProp, clip_grad_norm, clip_grad_value
 
 EVERY = {
     "SGD": lambda parameters, lr=0.1: SGD(parameters, lr),

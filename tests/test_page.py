@@ -17,7 +17,7 @@ import pytest
 
 import tinygrad_rnn as tg
 import viz
-from tinygrad_rnn.transforms import jacobian
+from tinygrad_rnn.autodiff.transforms import jacobian
 from viz.explorer.equations import mathml
 from viz.explorer.expressions import local_derivatives
 from zoo.pattern_1 import Pattern1

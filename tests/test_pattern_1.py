@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.optimisers import Adam
+from tinygrad_rnn.nn.optimisers import Adam
 from zoo.bptt import Weights, mean_over_batch
 from zoo.pattern_1 import Pattern1
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.optimisers import Adam
+from tinygrad_rnn.nn.optimisers import Adam
 from zoo.decoding import sample
 from zoo.generative import Generative
 from zoo.pattern_2 import Pattern2

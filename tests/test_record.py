@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.mode import current_mode
-from tinygrad_rnn.modules import Linear, Module, Parameter
+from tinygrad_rnn.autodiff.mode import current_mode
+from tinygrad_rnn.nn.modules import Linear, Module, Parameter
 from zoo.pattern_1 import Pattern1
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.optimisers import Adam
+from tinygrad_rnn.nn.optimisers import Adam
 from zoo.attention import Additive, InputAttention, Multiplicative, ScaledDot, attend
 from zoo.attentive import AttentiveDecoder
 from zoo.bidirectional import Bidirectional

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tinygrad_rnn.checkpoints import CheckpointError, load_checkpoint
-from tinygrad_rnn.tensor import Tensor
+from tinygrad_rnn.autodiff.tensor import Tensor
+from tinygrad_rnn.nn.checkpoints import CheckpointError, load_checkpoint
 from zoo.pattern_1 import Pattern1
 from zoo.tasks.characters import Characters, Corpus, NGram, ngram_nats
 from zoo.training import History, train

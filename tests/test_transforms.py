@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.gradcheck import GradientMismatch, check_gradients
-from tinygrad_rnn.structure import flatten
+from tinygrad_rnn.autodiff.gradcheck import GradientMismatch, check_gradients
+from tinygrad_rnn.autodiff.nests import flatten
 
 
 def leaf(values, dtype=None):

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.gradcheck import check_gradients
-from tinygrad_rnn.mode import current_mode
+from tinygrad_rnn.autodiff.gradcheck import check_gradients
+from tinygrad_rnn.autodiff.mode import current_mode
 
 inf, nan = np.inf, np.nan
 

@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_rnn as tg
 import viz
-from tinygrad_rnn.modules import Parameter
+from tinygrad_rnn.nn.modules import Parameter
 from zoo.pattern_1 import Pattern1
 
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import tinygrad_rnn as tg
 import viz
-from tinygrad_rnn.record import Graph
+from tinygrad_rnn.tracing.record import Graph
 from viz.diagram import THEMES, Diagram
 from viz.labels import visible
 from viz.loading import Input, InputsMissing, ModelFailed, record, record_file

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_rnn.circuit import Circuit
-from tinygrad_rnn.recorder import Step
+from tinygrad_rnn.tracing.circuit import Circuit
+from tinygrad_rnn.tracing.recorder import Step
 
 
 def attention_weights(step: Step, n: int) -> np.ndarray | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tinygrad_rnn.circuit import Component
-from tinygrad_rnn.recorder import Step
+from tinygrad_rnn.tracing.circuit import Component
+from tinygrad_rnn.tracing.recorder import Step
 
 
 class Part(NamedTuple):
@@ -64,7 +64,7 @@ class Link:
     """`source` is used to compute `target`, through the parameters in `label`.
 
     delay    how many steps ago; less than 0: ahead
-    reach    which of the source's steps, as in tinygrad_rnn.circuit.Wire
+    reach    which of the source's steps, as in tinygrad_rnn.tracing.circuit.Wire
     fixed    whether it passes through weights that are not trained
     times    the times at which it is there; None: always
     instead  by time, where the source has no such step: what is there instead; None: what has no name

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.record import Graph
+from tinygrad_rnn.tracing.record import Graph
 
 NOT_THEIRS = tuple(os.path.dirname(os.path.abspath(file)) + os.sep for file in (tg.__file__, __file__, os.__file__))
 """The folders of code that a reader's own traceback leaves out: the engine, this package, Python's own library."""

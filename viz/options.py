@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from tinygrad_rnn.recorder import Step
+from tinygrad_rnn.tracing.recorder import Step
 from viz.attention import attention_weights
 from viz.links import Link, Variable
 from viz.parts import Arrow, Vertex

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from tinygrad_rnn.circuit import Component, Wire, chosen
+from tinygrad_rnn.tracing.circuit import Component, Wire, chosen
 from viz.sequences import Sequences
 from viz.weights import Weight, Weights
 
@@ -14,7 +14,7 @@ from viz.weights import Weight, Weights
 class Path:
     """From a shown component to one that is computed from it.
 
-    delay, reach  as of a tinygrad_rnn.circuit.Wire
+    delay, reach  as of a tinygrad_rnn.tracing.circuit.Wire
     weights       what weights the value on its way
     fixed         whether it leads through matrices, and none of them is trained
     times         the times at which a switch leads this way; None: always

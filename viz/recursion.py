@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import CodeType
 
-from tinygrad_rnn.circuit import Circuit, Component
-from tinygrad_rnn.naming import Site
+from tinygrad_rnn.tracing.circuit import Circuit, Component
+from tinygrad_rnn.tracing.naming import Site
 
 
 def returned(circuit: Circuit) -> set[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cached_property
 
-from tinygrad_rnn.circuit import Circuit, Component
+from tinygrad_rnn.tracing.circuit import Circuit, Component
 from viz.labels import at_step
 
 

@@ -14,8 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
-from tinygrad_rnn.circuit import Circuit, Component, Wire
-from tinygrad_rnn.recorder import Step
+from tinygrad_rnn.tracing.circuit import Circuit, Component, Wire
+from tinygrad_rnn.tracing.recorder import Step
 from viz.attention import scores
 from viz.links import Link, Part, Start, Variable
 from viz.paths import Path, Paths, is_own_past, merged

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_rnn.circuit import Circuit, Component, FoldError, Wire
-from tinygrad_rnn.record import Graph
+from tinygrad_rnn.tracing.circuit import Circuit, Component, FoldError, Wire
+from tinygrad_rnn.tracing.record import Graph
 from viz.circuit_view import CircuitView
 from viz.diagram import Diagram
 from viz.layout import Layout

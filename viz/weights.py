@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.circuit import Circuit, Component, Wire
+from tinygrad_rnn.tracing.circuit import Circuit, Component, Wire
 
 PRODUCTS = ("matmul", "multiply", "einsum")
 """Operations through which a parameter weights what passes: it labels the arrow."""

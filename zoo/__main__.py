@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_rnn.checkpoints import CheckpointError
+from tinygrad_rnn.nn.checkpoints import CheckpointError
 
 from .catalogue import CATALOGUE
 from .claims import CLAIMS

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.initialisers import glorot_uniform, normal, zeros
+from tinygrad_rnn.nn.initialisers import glorot_uniform, normal, zeros
 
 from .sequence import choose, loss, sizes, unpadded, values, within
 

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.optimisers import SGD
+from tinygrad_rnn.nn.optimisers import SGD
 
 Clip = Callable[[list[tg.Tensor]], float]
 """Clips the gradients of parameters and returns the norm that they had: `norm_clipped(v)`, `value_clipped(v)`."""

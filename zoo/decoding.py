@@ -30,8 +30,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.initialisers import generator
-from tinygrad_rnn.structure import flatten_with_paths, rebuild
+from tinygrad_rnn.autodiff.nests import flatten_with_paths, rebuild
+from tinygrad_rnn.nn.initialisers import generator
 
 
 class Decoded(NamedTuple):

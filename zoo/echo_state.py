@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.initialisers import generator, reservoir, uniform, zeros
+from tinygrad_rnn.nn.initialisers import generator, reservoir, uniform, zeros
 
 from .sequence import loss, sizes, zero
 

@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.initialisers import generator, uniform
-from tinygrad_rnn.mode import current_mode
-from tinygrad_rnn.structure import rebuild
+from tinygrad_rnn.autodiff.mode import current_mode
+from tinygrad_rnn.autodiff.nests import rebuild
+from tinygrad_rnn.nn.initialisers import generator, uniform
 
 from .sequence import run, unpadded, zero
 

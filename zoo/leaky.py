@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.initialisers import glorot_uniform, orthogonal, zeros
+from tinygrad_rnn.nn.initialisers import glorot_uniform, orthogonal, zeros
 
 from .sequence import zero
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.initialisers import glorot_uniform, identity
+from tinygrad_rnn.nn.initialisers import glorot_uniform, identity
 
 from .attention import attend, places
 from .sequence import loss, sizes, unpadded

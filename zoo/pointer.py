@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.initialisers import glorot_uniform, orthogonal, zeros
+from tinygrad_rnn.nn.initialisers import glorot_uniform, orthogonal, zeros
 
 from .attention import Additive, attend, masked, places
 from .rnn import RNNCell

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.initialisers import glorot_uniform, zeros
+from tinygrad_rnn.nn.initialisers import glorot_uniform, zeros
 
 from .sequence import loss
 

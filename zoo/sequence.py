@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.structure import flatten, flatten_with_paths, rebuild
+from tinygrad_rnn.autodiff.nests import flatten, flatten_with_paths, rebuild
 
 
 def run(

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinygrad_rnn.checkpoints import load_checkpoint, save_checkpoint
-from tinygrad_rnn.optimisers import AdamW, Optimiser, clip_grad_norm
+from tinygrad_rnn.nn.checkpoints import load_checkpoint, save_checkpoint
+from tinygrad_rnn.nn.optimisers import AdamW, Optimiser, clip_grad_norm
 
 
 class Task(Protocol):

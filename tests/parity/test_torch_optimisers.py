@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Tensor
-from tinygrad_rnn.modules import Parameter
-from tinygrad_rnn.optimisers import SGD, Adam, AdamW, RMSProp, clip_grad_norm, clip_grad_value
+from tinygrad_rnn.nn.modules import Parameter
+from tinygrad_rnn.nn.optimisers import SGD, Adam, AdamW, RMSProp, clip_grad_norm, clip_grad_value
 
 torch = pytest.importorskip("torch")
 

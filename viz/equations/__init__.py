@@ -24,7 +24,7 @@ from typing import Literal
 
 import numpy as np
 
-from tinygrad_rnn.record import Graph
+from tinygrad_rnn.tracing.record import Graph
 from viz.equations.algebra import constant, is_batch_mean, is_over_batch, of_one_example, without_batch_size
 from viz.equations.backward import BackwardReading
 from viz.equations.latex import Latex

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.operation import Operation
+from tinygrad_rnn.autodiff.operation import Operation
 from viz.equations import algebra
 from viz.equations.terms import Call, Shape, Term, is_number, matrix_shape
 

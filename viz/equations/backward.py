@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tinygrad_rnn.circuit import Component, Wire
-from tinygrad_rnn.record import Graph
-from tinygrad_rnn.recorder import Step
+from tinygrad_rnn.tracing.circuit import Component, Wire
+from tinygrad_rnn.tracing.record import Graph
+from tinygrad_rnn.tracing.recorder import Step
 from viz.equations import algebra
 from viz.equations.names import readers
 from viz.equations.reading import Equation, Reading

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.circuit import Circuit, Component, Wire
+from tinygrad_rnn.tracing.circuit import Circuit, Component, Wire
 
 Axis = tuple[int, int]
 """(id of a component, number of one of its axes)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinygrad_rnn.operation import OPERATIONS
+from tinygrad_rnn.autodiff.operation import OPERATIONS
 from viz.equations.printing import ATOM, Notation, Written, digits
 from viz.equations.terms import Symbol, Term, Variable
 from viz.labels import visible

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_rnn.circuit import Circuit, Component, Wire
+from tinygrad_rnn.tracing.circuit import Circuit, Component, Wire
 from viz.equations.terms import Variable
 
 REARRANGING = ("transpose", "swapaxes", "reshape", "expand_dims", "squeeze", "astype", "as_integer", "positive")

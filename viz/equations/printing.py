@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.operation import OPERATIONS
+from tinygrad_rnn.autodiff.operation import OPERATIONS
 from viz.equations import algebra
 from viz.equations import terms as of
 from viz.equations.terms import Symbol, Term, Time

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinygrad_rnn.circuit import Circuit, Component, Wire, chosen
-from tinygrad_rnn.record import Graph
-from tinygrad_rnn.recorder import Step
+from tinygrad_rnn.tracing.circuit import Circuit, Component, Wire, chosen
+from tinygrad_rnn.tracing.record import Graph
+from tinygrad_rnn.tracing.recorder import Step
 from viz.equations import algebra, terms
 from viz.equations.applications import Application, Operand, without
 from viz.equations.examples import Examples, axes_of, width

@@ -18,8 +18,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from tinygrad_rnn.circuit import FoldError
-from tinygrad_rnn.record import Graph
+from tinygrad_rnn.tracing.circuit import FoldError
+from tinygrad_rnn.tracing.record import Graph
 from viz.diagram import THEMES, Diagram
 from viz.explorer.arrays import LEVELS, number, summary
 from viz.explorer.equations import Equations

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from tinygrad_rnn.circuit import FoldError
-from tinygrad_rnn.record import Graph
-from tinygrad_rnn.recorder import Step
+from tinygrad_rnn.tracing.circuit import FoldError
+from tinygrad_rnn.tracing.record import Graph
+from tinygrad_rnn.tracing.recorder import Step
 from viz.equations import equations, read
 
 MATHML = "math mrow mi mn mo mtext mspace msup msub msubsup mover munder munderover mfrac msqrt mtable mtr mtd mstyle"

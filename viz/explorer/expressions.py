@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.errors import GradientError
-from tinygrad_rnn.recorder import Step
+from tinygrad_rnn.autodiff.errors import GradientError
+from tinygrad_rnn.tracing.recorder import Step
 from viz.labels import visible
 
 Names = Callable[[Step], str | None]

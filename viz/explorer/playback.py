@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from tinygrad_rnn.errors import GradientError
-from tinygrad_rnn.record import Graph
-from tinygrad_rnn.recorder import Step
+from tinygrad_rnn.autodiff.errors import GradientError
+from tinygrad_rnn.tracing.record import Graph
+from tinygrad_rnn.tracing.recorder import Step
 from viz.diagram import Diagram
 from viz.explorer.expressions import Names, expression
 from viz.labels import at_step, superscript, visible

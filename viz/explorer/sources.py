@@ -5,9 +5,9 @@ from __future__ import annotations
 import linecache
 from typing import Any
 
-from tinygrad_rnn.naming import Site
-from tinygrad_rnn.recorder import Step
-from tinygrad_rnn.sites import Place, place
+from tinygrad_rnn.autodiff.sites import Place, place
+from tinygrad_rnn.tracing.naming import Site
+from tinygrad_rnn.tracing.recorder import Step
 from viz.labels import visible
 
 AROUND = 1  # lines of context, before and after

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tinygrad_rnn.checkpoints import CheckpointError
+from tinygrad_rnn.nn.checkpoints import CheckpointError
 from viz.diagram import THEMES
 from viz.gallery.claims import FILES, Found, claimed, measured
 from viz.gallery.digests import digest

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinygrad_rnn.checkpoints import CheckpointError
+from tinygrad_rnn.nn.checkpoints import CheckpointError
 from viz.gallery import build
 from viz.gallery.learning import STEPS
 from viz.gallery.topics import TOPICS

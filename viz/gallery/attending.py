@@ -8,8 +8,8 @@ import numpy as np
 
 import tinygrad_rnn as tg
 import viz
-from tinygrad_rnn.optimisers import AdamW
-from tinygrad_rnn.record import Graph
+from tinygrad_rnn.nn.optimisers import AdamW
+from tinygrad_rnn.tracing.record import Graph
 from viz.diagram import Diagram
 from viz.explorer.pictures import THEME, picture
 from viz.gallery.sections import Section, Work

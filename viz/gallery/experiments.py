@@ -10,7 +10,7 @@ import numpy as np
 
 import tinygrad_rnn as tg
 import viz
-from tinygrad_rnn.initialisers import orthogonal, reservoir
+from tinygrad_rnn.nn.initialisers import orthogonal, reservoir
 from viz.gallery.sections import Picture, Section, Work
 from viz.gallery.sliders import Axis, Curve, Frame, Patch, Slider, number
 from zoo import cliff, gradients

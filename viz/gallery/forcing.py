@@ -9,8 +9,8 @@ import numpy as np
 
 import tinygrad_rnn as tg
 import viz
-from tinygrad_rnn.optimisers import AdamW
-from tinygrad_rnn.record import Graph
+from tinygrad_rnn.nn.optimisers import AdamW
+from tinygrad_rnn.tracing.record import Graph
 from viz.gallery.sections import Section, Work
 from viz.gallery.sliders import Axis, Curve, Frame, Slider, number
 from viz.labels import at_step

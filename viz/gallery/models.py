@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import tinygrad_rnn as tg
 import viz
-from tinygrad_rnn.circuit import FoldError
-from tinygrad_rnn.naming import Site
-from tinygrad_rnn.record import Graph
-from tinygrad_rnn.sites import place
+from tinygrad_rnn.autodiff.sites import place
+from tinygrad_rnn.tracing.circuit import FoldError
+from tinygrad_rnn.tracing.naming import Site
+from tinygrad_rnn.tracing.record import Graph
 from viz.explorer.equations import mathml
 from viz.explorer.playback import Playback, passes
 from viz.gallery.sections import Picture, Section, Work

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.optimisers import SGD
+from tinygrad_rnn.nn.optimisers import SGD
 
 from ..leaky import LearnedLeakyCell
 from ..pattern_1 import Pattern1

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.optimisers import Adam, Optimiser
+from tinygrad_rnn.nn.optimisers import Adam, Optimiser
 
 from ..training import descend
 from .claim import Progress

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.initialisers import orthogonal
+from tinygrad_rnn.nn.initialisers import orthogonal
 
 from ..bptt import Steps, Weights, backward, forward
 from ..gradients import LINEAR, SIGMOID, TANH, Activation, decay, jacobians, norms, skipping

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tinygrad_rnn import no_grad
-from tinygrad_rnn.operations import cross_entropy, one_hot
+from tinygrad_rnn.autodiff.operations import cross_entropy, one_hot
 
 from .drawn import CLASSES, EACH_STEP
 

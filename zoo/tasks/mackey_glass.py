@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn import no_grad
-from tinygrad_rnn.initialisers import generator
+from tinygrad_rnn.nn.initialisers import generator
 
 from ..echo_state import EchoState
 from .drawn import NUMBERS, Drawn

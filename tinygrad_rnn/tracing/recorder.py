@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff import numpy_protocol
+from ..autodiff.operation import Operation
+from ..autodiff.sites import instruction_at
+from ..autodiff.tensor import Node, Tensor
+from ..nn.modules import Module
 from . import naming
-from .modules import Module
 from .naming import Site
-from .operation import Operation
-from .sites import instruction_at
-from .tensor import Node, Tensor
 
 
 @dataclass(eq=False, slots=True)
@@ -281,9 +282,8 @@ class _Call:
     outer: _Call | None = None
 
 
-_PACKAGE = __name__.rpartition(".")[0]
-_ENGINE = frozenset(f"{_PACKAGE}.{part}" for part in ("tensor", "operation", "numpy_protocol", "recorder"))
-_BOUNDARY = f"{_PACKAGE}.record"
+_ENGINE = frozenset((Tensor.__module__, Operation.__module__, numpy_protocol.__name__, __name__))
+_BOUNDARY = f"{__name__.rpartition('.')[0]}.record"
 
 
 def _outside_engine(frame: FrameType | None) -> FrameType | None:

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from .errors import GradientError
+from ..autodiff.errors import GradientError
+from ..autodiff.operation import not_finite
+from ..autodiff.tensor import Tensor
 from .modules import check_state
-from .operation import not_finite
-from .tensor import Tensor
 
 Gradient = tuple[int, Tensor, np.ndarray]
 """A parameter's number, the parameter, and the array of its gradient."""

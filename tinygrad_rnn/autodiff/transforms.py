@@ -13,11 +13,11 @@ import numpy as np
 
 from .errors import GradientError, ShapeError, complaint
 from .mode import current_mode, mode
+from .nests import flatten, rebuild
 from .operation import operation
 from .operations import astype, concatenate, multiply, positive, reshape, stack
 from .operations import sum as total
 from .reverse import gradients
-from .structure import flatten, rebuild
 from .tensor import Node, Tensor, next_number
 
 Argnums = int | tuple[int, ...]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import NamedTuple
 
-from .sites import is_engine, place
+from ..autodiff.sites import is_engine, place
 
 RETURNED = "return"
 """Stands for what the caller makes of it. No variable can be called so."""

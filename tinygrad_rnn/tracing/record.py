@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.errors import GradientError
+from ..autodiff.mode import mode
+from ..autodiff.nests import flatten, flatten_with_paths, rebuild
+from ..autodiff.reverse import flow, seed
+from ..autodiff.tensor import Tensor
 from .circuit import Circuit
-from .errors import GradientError
 from .fold import fold
-from .mode import mode
 from .recorder import Recorder, Step
-from .reverse import flow, seed
-from .structure import flatten, flatten_with_paths, rebuild
-from .tensor import Tensor
 
 
 class Graph:

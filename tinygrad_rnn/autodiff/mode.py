@@ -32,7 +32,7 @@ class Mode:
     recorder: Listener | None = None
 
 
-_MODE: ContextVar[Mode] = ContextVar("tinygrad_rnn.mode", default=Mode())  # noqa: B039  (Mode is frozen)
+_MODE: ContextVar[Mode] = ContextVar("tinygrad_rnn.autodiff.mode", default=Mode())  # noqa: B039  (Mode is frozen)
 current_mode = _MODE.get
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .operation import Operation
+from ..autodiff.operation import Operation
 from .recorder import Step
 
 

@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.operations import dropout, embedding
+from ..autodiff.tensor import Tensor
 from .initialisers import glorot_uniform, normal, zeros
-from .operations import dropout, embedding
-from .tensor import Tensor
 
 
 class Parameter(Tensor):

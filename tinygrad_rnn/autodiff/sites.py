@@ -11,7 +11,7 @@ from types import CodeType, FrameType
 from typing import NamedTuple
 
 _CACHE = dis.opmap["CACHE"]
-_FOLDER = os.path.dirname(__file__) + os.sep
+_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 class Place(NamedTuple):

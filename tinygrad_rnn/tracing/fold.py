@@ -18,11 +18,11 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
+from ..autodiff.sites import is_engine
 from .circuit import Circuit, Component, FoldError, chosen
 from .grouping import Group, grouped, index_read, is_number, is_one_constant, is_turned_round, offset
 from .naming import Site
 from .recorder import Step
-from .sites import is_engine
 from .wiring import Timetable, place_of
 
 

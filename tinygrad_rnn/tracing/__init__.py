@@ -1,0 +1,1 @@
+"""From a run to its record, and from the record to the circuit. It knows the engine and modules."""
