@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_rnn import initialisers
+from tinygrad_rnn.nn import initialisers
 from tinygrad_rnn.nn.initialisers import (
     constant,
     glorot_normal,

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .sites import here
-
-if TYPE_CHECKING:
-    from .operation import Operation
 
 
 class ShapeError(ValueError):
@@ -33,21 +30,21 @@ def complaint(kind: type[Exception], message: str) -> Exception:
 _KINDS = (TypeError, IndexError, ZeroDivisionError, OverflowError, FloatingPointError, MemoryError, RuntimeWarning)
 
 
-def operation_error(error: Exception, operation: Operation, inputs: Sequence[Any], attributes: dict) -> Exception:
+def operation_error(error: Exception, name: str, glyph: str, inputs: Sequence[Any], attributes: dict) -> Exception:
     """NumPy's complaint about one operation, as an error a user can act on."""
     kind: type[Exception] = next((k for k in _KINDS if isinstance(error, k)), RuntimeError)
     if isinstance(error, ValueError):  # NumPy's AxisError is both
         kind = ShapeError
-    reason = _reason(error, operation, inputs)
-    return complaint(kind, f"{operation.name}: {_written(operation, inputs, attributes)}: {reason}")
+    reason = _reason(error, name, inputs)
+    return complaint(kind, f"{name}: {_written(name, glyph, inputs, attributes)}: {reason}")
 
 
-def _written(operation: Operation, inputs: Sequence[Any], attributes: dict) -> str:
+def _written(name: str, glyph: str, inputs: Sequence[Any], attributes: dict) -> str:
     """The call with shapes in place of values: ``(32, 5) @ (4, 8)`` or ``sum((3, 4), axis=2)``."""
     shapes = [_shape(x) for x in inputs]
-    if len(shapes) == 2 and not attributes and not operation.glyph.isidentifier():
-        return f"{shapes[0]} {operation.glyph} {shapes[1]}"
-    return f"{operation.name}({', '.join(shapes + [f'{k}={_shape(v)}' for k, v in attributes.items()])})"
+    if len(shapes) == 2 and not attributes and not glyph.isidentifier():
+        return f"{shapes[0]} {glyph} {shapes[1]}"
+    return f"{name}({', '.join(shapes + [f'{k}={_shape(v)}' for k, v in attributes.items()])})"
 
 
 def _shape(x: Any) -> str:
@@ -59,8 +56,8 @@ def _shape(x: Any) -> str:
     return repr(x)
 
 
-def _reason(error: Exception, operation: Operation, inputs: Sequence[Any]) -> str:
-    if operation.name == "matmul" and len(inputs) == 2:
+def _reason(error: Exception, name: str, inputs: Sequence[Any]) -> str:
+    if name == "matmul" and len(inputs) == 2:
         a, b = (np.shape(x) for x in inputs)
         if a and b and a[-1] != b[-2:][0]:
             return f"{a[-1]} ≠ {b[-2:][0]}"

@@ -17,8 +17,7 @@ import numpy as np
 
 from .mode import mode
 from .operations import sum as total
-from .reverse import gradients
-from .tensor import Tensor
+from .tensor import Tensor, gradients
 
 STEP = float(np.finfo(np.float64).eps ** (1 / 3))
 

@@ -7,7 +7,7 @@ silent loss of the gradient. The derivative rules rely on this to run on tensors
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -19,18 +19,27 @@ from .operation import Operation
 from .tensor import Tensor
 
 
-def ufunc(function: np.ufunc, method: str, inputs: Sequence[Any], kwargs: dict) -> Any:
-    """Tensor.__array_ufunc__"""
+def array(tensor: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    """Tensor.__array__: what NumPy calls to make an array of a tensor."""
+    if tensor.requires_grad:
+        raise TypeError(
+            "an array of a tensor that needs a gradient would lose it: use tensor.detach(), or tg.stack for a list"
+        )
+    return np.array(tensor.data, dtype=dtype, copy=copy)
+
+
+def ufunc(_: Tensor, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+    """Tensor.__array_ufunc__: ``np.add(a, b)``, also where it is written ``array + tensor``."""
     entry = _TABLE.get(function)
-    if entry is None or method != "__call__" or kwargs:
+    unknown = [option for option, value in options.items() if not _is(value, _UFUNC_DEFAULTS.get(option))]
+    if entry is None or method != "__call__" or unknown:
         how = function.__name__ + (f".{method}" if method != "__call__" else "")
-        options = f" with {', '.join(kwargs)}=" if kwargs else ""
-        raise _no_rule(f"np.{how}{options}")
+        raise _no_rule(f"np.{how}" + (f" with {', '.join(unknown)}=" if unknown else ""))
     return entry(*inputs)
 
 
-def function(function: Callable, args: tuple, kwargs: dict) -> Any:
-    """Tensor.__array_function__"""
+def function(_: Tensor, function: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
+    """Tensor.__array_function__: ``np.sum(t, axis=0)``. Options that have their default value may be given."""
     entry = _TABLE.get(function)
     if entry is None:
         raise _no_rule(_numpy_name(function))
@@ -39,13 +48,27 @@ def function(function: Callable, args: tuple, kwargs: dict) -> Any:
         named = list(inspect.signature(function).bind(*args).arguments.items())
         args, kwargs = args[:inputs], dict(named[inputs:]) | kwargs
     given = {_RENAMED.get(option, option): value for option, value in kwargs.items()}
-    unknown = [f"{option}=" for option, value in given.items() if option not in options and value is not None]
+    unknown = [f"{option}=" for option, value in given.items() if option not in options]
+    unknown = [option for option in unknown if not _is_default(function, option[:-1], given[option[:-1]], args)]
     if unknown:
         raise _no_rule(f"{_numpy_name(function)} with {', '.join(unknown)}")
     return entry(*args, **{option: value for option, value in given.items() if option in options})
 
 
 _RENAMED = {"a_min": "min", "a_max": "max"}
+_UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
+
+
+def _is(value: Any, default: Any) -> bool:
+    return value is default or (type(value) is type(default) and not isinstance(value, np.ndarray) and value == default)
+
+
+def _is_default(function: Callable, option: str, value: Any, args: tuple) -> bool:
+    """Whether an option says what happens anyway."""
+    if option == "dtype":
+        return value is None or value == getattr(args[0], "dtype", None)
+    default = inspect.signature(function).parameters[option].default
+    return option == "optimize" or value is None or _is(value, default)
 
 
 @cache

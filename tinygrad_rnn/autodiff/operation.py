@@ -9,7 +9,7 @@ differentiated or recorded the same rule runs on tensors, because NumPy's functi
 An argument whose name begins with an underscore comes without its numbers, only with shape, ndim and dtype:
 what no rule asks for is not kept in memory until the backward pass.
 
-What is the same for every operation is done once, in `Operation.__call__` and in `backward.py`, and
+What is the same for every operation is done once, in `Operation.apply` and in `reverse.py`, and
 never in a rule: summing a gradient over broadcast axes, keeping the dtype, accumulating, skipping inputs
 that need no gradient.
 """
@@ -17,16 +17,17 @@ that need no gradient.
 from __future__ import annotations
 
 import inspect
-import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 import numpy as np
 
-from .errors import AnomalyError, operation_error
+from .anomaly import watch
+from .errors import operation_error
 from .mode import current_mode
+from .reverse import Node
 from .sites import here
-from .tensor import Node, Tensor
+from .tensor import Tensor
 
 Rule = Callable[..., Any]
 _NO_ATTRIBUTES: dict[str, Any] = {}
@@ -50,14 +51,12 @@ class Operation:
         glyph: str,
         latex: str,
         joint: Rule | None,
-        accumulate: Rule | None,
         doc: str,
     ):
         self.name = self.__name__ = name
         self.forward = forward
         self.derivative = derivative if derivative is None or isinstance(derivative, tuple) else (derivative,)
         self.joint = joint
-        self.accumulate = accumulate
         self.differentiable = bool(derivative or joint)
         self.glyph, self.latex = glyph, latex
         self.__doc__ = doc
@@ -76,53 +75,54 @@ class Operation:
     def __call__(self, *inputs: Any, **attributes: Any) -> Any: ...
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
-        if self.defaults or attributes or len(inputs) != self.arity:
-            inputs, attributes = self._bind(inputs, attributes)
-        values: list[Any] = []
-        nodes: list[Any] = []
-        plain, needed = True, False
+        return self.apply(*self._bind(inputs, attributes))
+
+    def apply(self, inputs: Sequence[Any], attributes: dict[str, Any] = _NO_ATTRIBUTES) -> Any:
+        """The same for inputs and attributes that are complete: an attribute for each name in `defaults`."""
+        arrays: list[Any] = []
+        nodes: list[Node | None] = []
+        plain = True
         for x in inputs:
             if isinstance(x, Tensor):
                 plain = False
-                node = x.node
-                if node is not None:
-                    needed = True
-                values.append(x._array)
-                nodes.append(node)
+                arrays.append(x._array)
+                nodes.append(x.node)
             else:
-                values.append(np.asarray(x) if isinstance(x, (list, tuple)) else x)
+                arrays.append(x if type(x) is np.ndarray else self._constant(x))
                 nodes.append(None)
         try:
-            array = self.forward(*values, **attributes)
+            array = self.forward(*arrays, **attributes)
         except Exception as error:
             if (recorder := current_mode().recorder) is not None:
                 recorder.fail(self, inputs, attributes)
-            raise operation_error(error, self, inputs, attributes) from error
+            raise operation_error(error, self.name, self.glyph, inputs, attributes) from error
         if plain:
             return array
         if type(array) is not np.ndarray:
-            array = _plain_array(array, self)
-        elif array is values[0]:
+            array = self._plain_array(array)
+        elif array is arrays[0]:
             array = array.view()
-        if array.dtype.kind == "c":
-            raise TypeError(f"{self.name}: complex numbers are not supported   {here()}")
+        if array.dtype.kind not in "fiub":
+            kind = "complex numbers" if array.dtype.kind == "c" else f"arrays of {array.dtype}"
+            raise TypeError(f"{self.name}: {kind} are not supported   {here()}")
         mode = current_mode()
         node = None
-        if needed and self.differentiable and mode.gradients:
-            for i in self.forgets or range(len(values) if self.forgets is None else 0):
+        if mode.gradients and self.differentiable and any(nodes):
+            for i in self.forgets or range(len(arrays) if self.forgets is None else 0):
                 if nodes[i] is not None:
-                    values[i] = nodes[i]
-            # One empty dict serves all nodes without attributes: less memory to ask for.
-            node = Node(self, attributes or _NO_ATTRIBUTES, nodes, values, array if self.keeps_result else None, array)
+                    arrays[i] = nodes[i]
+            node = Node(self, attributes, nodes, arrays, array if self.keeps_result else None, array)
         out = Tensor.result(array, node)
         if mode.anomaly:
-            self._watch(out, values)
+            watch(self.name, array, node, arrays)
         if mode.recorder is not None:
             mode.recorder.add(out, self, inputs, attributes)
         return out
 
     def _bind(self, inputs: tuple, attributes: dict) -> tuple[tuple, dict]:
         """Attributes given by position get their names; those not given their defaults."""
+        if not attributes and not self.defaults and (self.variadic or len(inputs) == self.arity):
+            return inputs, _NO_ATTRIBUTES  # one empty dict serves all nodes without attributes
         if len(inputs) != self.arity and not self.variadic:
             named = dict(zip(self.defaults, inputs[self.arity :], strict=False))
             if len(inputs) != self.arity + len(named) or named.keys() & attributes.keys():
@@ -144,13 +144,22 @@ class Operation:
         options = f" and {', '.join(self.defaults)}" if self.defaults else ""
         return TypeError(f"{self.name} takes {inputs}{options}   {here()}")
 
-    def _watch(self, out: Tensor, values: Sequence[Any]) -> None:
-        place = here()
-        if not_finite(out.data):
-            given = " (an input already was)" if any(not_finite(v) for v in values) else ""
-            raise AnomalyError(f"{self.name} made {not_finite(out.data)}{given}   {place}")
-        if out.node is not None:
-            out.node.made_at = place, fingerprints(values)
+    def _constant(self, x: Any) -> Any:
+        """An input that is neither tensor nor array: a list becomes an array, another framework's array is refused."""
+        if isinstance(x, (list, tuple)):
+            return np.asarray(x)
+        if hasattr(x, "__array__") and not isinstance(x, (np.generic, np.ndarray)):
+            kind = f"{type(x).__module__}.{type(x).__qualname__}"
+            mend = "x.numpy()" if kind.startswith("torch.") else "np.asarray(x)"
+            raise TypeError(f"{self.name}: a {kind} would be a constant, without its gradient: use {mend}   {here()}")
+        return x
+
+    def _plain_array(self, result: Any) -> np.ndarray:
+        """NumPy gives a scalar for a 0-d result; a subclass (masked array, matrix) would lose its meaning here."""
+        if isinstance(result, np.ndarray):
+            kind = type(result).__name__
+            raise TypeError(f"{self.name}: {kind} is not supported: pass a plain array   {here()}")
+        return np.asarray(result)
 
 
 def operation(
@@ -161,7 +170,6 @@ def operation(
     glyph: str | None = None,
     latex: str | None = None,
     joint: Rule | None = None,
-    accumulate: Rule | None = None,
     doc: str | None = None,
 ) -> Operation:
     """Define an operation and enter it in the table.
@@ -170,8 +178,6 @@ def operation(
     derivative  one rule for each input, ``rule(g, y, *inputs, **attributes)``; None: constant in that input
     joint       instead of `derivative`, for any number of inputs: ``joint(g, y, inputs, needs, **attributes)``
                 gives, one after another, the gradients of those for which needs[i] says that it is wanted
-    accumulate  optional: ``accumulate(buffer, g, *inputs, **attributes)`` adds the gradient of the first
-                input to `buffer` in place, for an operation that reads a small part of a large input
     glyph       how a diagram and an error message write it; latex: the same in LaTeX
 
     Raises ValueError if the name is taken.
@@ -186,7 +192,6 @@ def operation(
         glyph=glyph,
         latex=latex or (rf"\operatorname{{{name}}}" if glyph.isidentifier() else glyph),
         joint=joint,
-        accumulate=accumulate,
         doc=doc or inspect.getdoc(forward) or name,
     )
     OPERATIONS[name] = entry
@@ -214,28 +219,19 @@ def _signature(forward: Callable[..., Any]) -> tuple[int, bool, dict[str, Any]]:
 def _kept(rules: list[Rule], joint: Rule | None, arity: int) -> tuple[bool, list[int] | None]:
     """Read off the rules' argument names: does any use y's numbers, and which inputs does none use (None: all)?"""
     if joint is not None:
-        y, inputs = list(inspect.signature(joint).parameters)[1:3]
+        y, inputs, *_ = _names(joint, 2)
         return not y.startswith("_"), None if inputs.startswith("_") else []
-    names = [list(inspect.signature(rule).parameters)[1:] for rule in rules]
+    names = [_names(rule, 1 + arity) for rule in rules]
     unused = [i for i in range(arity) if all(name[1 + i].startswith("_") for name in names)]
     return any(not name[0].startswith("_") for name in names), unused
 
 
-def _plain_array(result: Any, operation: Operation) -> np.ndarray:
-    """NumPy gives a scalar for a 0-d result; a subclass (masked array, matrix) would lose its meaning here."""
-    if isinstance(result, np.ndarray):
-        raise TypeError(f"{operation.name}: {type(result).__name__} is not supported: pass a plain array   {here()}")
-    return np.asarray(result)
-
-
-def not_finite(value: Any) -> str:
-    """ "NaN", "infinity" or "" (all finite)."""
-    array = np.asarray(value)
-    if array.dtype.kind != "f" or np.isfinite(array).all():
-        return ""
-    return "NaN" if np.isnan(array).any() else "infinity"
-
-
-def fingerprints(values: Sequence[Any]) -> list[int]:
-    """A checksum of each array, to notice that it was changed."""
-    return [zlib.crc32(np.ascontiguousarray(v).tobytes()) if isinstance(v, np.ndarray) else 0 for v in values]
+def _names(rule: Rule, number: int) -> list[str]:
+    """What a rule calls the first `number` arguments after g; ``*rest`` is the name of all that it takes."""
+    parameters = list(inspect.signature(rule).parameters.values())[1:]
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    rest = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+    names += rest * (number - len(names))
+    if len(names) < number:
+        raise TypeError(f"a derivative rule takes g, y and each input: {1 + number} arguments by position")
+    return names

@@ -1,81 +1,36 @@
-"""A tensor: an array that remembers how it was made.
+"""A tensor: an array that remembers how it was made, so that gradients can flow back through it.
 
-The memory is a graph of nodes, one for each operation that ran. References go from results to inputs only,
-never back, so a graph is freed the moment its last result is, without the garbage collector's help.
+The memory is the graph of nodes in reverse.py. This file holds the tensor, `backward` with what surrounds the loop
+(starting gradient, `.grad`, hooks), and the pass on tensors, whose gradients can be differentiated again. Arithmetic
+and NumPy's methods are attached from the table in operations/methods.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from threading import Lock
+from types import SimpleNamespace
+from typing import Any, ClassVar
 from weakref import ref
 
 import numpy as np
 
+from .anomaly import watched
 from .errors import GradientError, ShapeError, complaint
-from .mode import current_mode
+from .mode import current_mode, mode
+from .reverse import Contributions, Node, ancestors, backpropagate, contributions
 
-if TYPE_CHECKING:
-    from .operation import Operation
-
-next_number = count().__next__
 _new = object.__new__
 
 
-class Node:
-    """A place in the graph: how a result was made and what its derivative needs. The result may be gone.
+def _binary(tensor: Any, other: Any, /) -> Tensor:
+    """Stands for an operator until operations/methods.py attaches it; type checkers read its signature."""
+    raise NotImplementedError
 
-    operation, attributes
-               what made it; None for a leaf, which no operation made
-    inputs     for each input its node, or None: a constant
-    values     for each input its array at that moment, or, where no derivative rule needs the numbers, its
-               node, which knows its shape and dtype too
-    result     the array of the result, or None where no rule needs it
-    order      its number in the order of creation, which is also an order of evaluation
-    tensor     the tensor whose `.grad` is to be set (a leaf; a result that retains its gradient), weakly
-    """
 
-    __slots__ = (
-        "attributes",
-        "dtype",
-        "hooks",
-        "inputs",
-        "made_at",
-        "operation",
-        "order",
-        "result",
-        "shape",
-        "tensor",
-        "values",
-    )
-
-    operation: Operation | None
-    attributes: dict[str, Any]
-    inputs: list[Any]
-    values: list[Any]
-    result: np.ndarray | None
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    order: int
-    tensor: Callable[[], Tensor | None] | None
-    hooks: list[Callable[[Tensor], Any]] | None
-    made_at: tuple[str, list[int]] | None
-
-    def __init__(self, operation: Any, attributes: Any, inputs: Any, values: Any, result: Any, array: np.ndarray):
-        self.operation = operation
-        self.attributes = attributes
-        self.inputs = inputs
-        self.values = values
-        self.result = result
-        self.shape = array.shape
-        self.dtype = array.dtype
-        self.order = next_number()
-        self.tensor = self.hooks = self.made_at = None
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
+def _method(tensor: Any, /, *inputs: Any, **options: Any) -> Tensor:
+    """Stands for a method until operations/methods.py attaches it; type checkers read its signature."""
+    raise NotImplementedError
 
 
 class Tensor:
@@ -142,53 +97,41 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.data.shape
+        return self._array.shape
 
     @property
     def ndim(self) -> int:
-        return self.data.ndim
+        return self._array.ndim
 
     @property
     def size(self) -> int:
-        return self.data.size
+        return self._array.size
 
     @property
     def dtype(self) -> np.dtype:
-        return self.data.dtype
-
-    @property
-    def T(self) -> Tensor:
-        return ops.transpose(self)
+        return self._array.dtype
 
     def item(self) -> Any:
         """The only element, as a Python number."""
-        return self.data.item()
+        return self._array.item()
 
     def tolist(self) -> Any:
-        return self.data.tolist()
+        return self._array.tolist()
 
     def __len__(self) -> int:
-        return len(self.data)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter(ops.unbind(self))
+        return len(self._array)
 
     def __bool__(self) -> bool:
-        return bool(self.data)
+        return bool(self._array)
 
     def __float__(self) -> float:
-        return float(self.data)
+        return float(self._array)
 
     def __int__(self) -> int:
-        return int(self.data)
+        return int(self._array)
 
     def __index__(self) -> int:
-        return self.data.__index__()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if self.requires_grad:
-            raise TypeError("np.asarray of a tensor that needs a gradient would lose it: use tensor.detach()")
-        return np.array(self.data, dtype=dtype, copy=copy)
+        return self._array.__index__()
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self.ndim == 0 else format(str(self), spec)
@@ -198,6 +141,12 @@ class Tensor:
         values = np.array2string(self.data, precision=4, separator=", ", prefix=f"{kind}(", threshold=60)
         dtype = "" if self.dtype == np.float64 else f", {self.dtype}"
         return f"{kind}({values}{dtype}{', requires_grad=True' if self.requires_grad else ''})"
+
+    def __reduce__(self) -> Any:
+        if not self.is_leaf:
+            raise TypeError("only a leaf can be copied or pickled: use tensor.detach() for the values alone")
+        writeable = self.data.flags.writeable  # as a gradient's are
+        return _restore, (type(self), np.array(self.data), self.requires_grad, self.grad, self.name, writeable)
 
     # -- the graph ---------------------------------------------------------------------------------
 
@@ -228,15 +177,27 @@ class Tensor:
         return Tensor.result(self.data)
 
     def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
-        """Add ∂self/∂leaf to the `.grad` of every leaf that self was computed from.
+        """Add ∂self/∂leaf to the `.grad` of every leaf that self was computed from, and of results that retain theirs.
 
-        gradient      what self's own gradient is, of self's shape; may be left out for a single number (1)
+        gradient      ∂L/∂self, of self's shape; may be left out for a single number (1)
         create_graph  make the gradients themselves differentiable
 
-        May be called again: leaves add up. Raises GradientError on a constant, ShapeError on a gradient
-        of another shape.
+        May be called again, also by several threads: gradients add up. Raises GradientError on a constant, ShapeError
+        on a gradient of another shape.
         """
-        reverse.backward(self, gradient, create_graph)
+
+        start = seed(self, gradient)
+
+        def arrive(node: Node, g: Any) -> Any:
+            tensor = node.tensor() if node.tensor is not None else None
+            if tensor is not None:
+                with _ADDING:
+                    old = tensor.grad
+                    tensor.grad = _handed_out(g if old is None else _as(old, isinstance(g, Tensor)) + g)
+            return g
+
+        assert self.node is not None
+        differentiate(ancestors(self.node), start, arrive, create_graph)
 
     def retain_grad(self) -> None:
         """Set `.grad` of this intermediate result too, in backward passes to come."""
@@ -257,173 +218,25 @@ class Tensor:
             raise complaint(GradientError, f"{asked}: this tensor is a constant and never gets a gradient")
         return self.node
 
-    def __reduce__(self) -> Any:
-        if not self.is_leaf:
-            raise TypeError("only a leaf can be copied or pickled: use tensor.detach() for the values alone")
-        writeable = self.data.flags.writeable  # as a gradient's are
-        return _restore, (type(self), np.array(self.data), self.requires_grad, self.grad, self.name, writeable)
-
-    # -- arithmetic --------------------------------------------------------------------------------
+    # -- arithmetic, attached from the table in operations/methods.py --------------------------------
 
     __array_priority__ = 1000.0
     __hash__ = object.__hash__
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return numpy_protocol.ufunc(ufunc, method, inputs, kwargs)
-
-    def __array_function__(self, function: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
-        return numpy_protocol.function(function, args, kwargs)
-
-    def __getitem__(self, index: Any) -> Tensor:
-        return ops.getitem(self, index)
-
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("a tensor is never changed in place: build a new one, for example with tg.where(mask, a, b)")
 
-    def __add__(self, other: Any) -> Tensor:
-        return ops.add(self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return ops.add(other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return ops.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return ops.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return ops.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return ops.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return ops.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return ops.divide(other, self)
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return ops.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return ops.floor_divide(other, self)
-
-    def __mod__(self, other: Any) -> Tensor:
-        return ops.remainder(self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return ops.remainder(other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return ops.power(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return ops.power(other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return ops.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return ops.matmul(other, self)
-
-    def __neg__(self) -> Tensor:
-        return ops.negative(self)
-
-    def __pos__(self) -> Tensor:
-        return ops.positive(self)
-
-    def __abs__(self) -> Tensor:
-        return ops.abs(self)
-
-    def __eq__(self, other: object) -> Any:
-        return ops.equal(self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return ops.not_equal(self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return ops.less(self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return ops.less_equal(self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return ops.greater(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return ops.greater_equal(self, other)
-
-    def __invert__(self) -> Tensor:
-        return ops.logical_not(_boolean(self))
-
-    def __and__(self, other: Any) -> Tensor:
-        return ops.logical_and(_boolean(self), _boolean(other))
-
-    def __or__(self, other: Any) -> Tensor:
-        return ops.logical_or(_boolean(self), _boolean(other))
-
-    __rand__, __ror__ = __and__, __or__
-
-    # The methods NumPy's arrays have; each is the function of the same name.
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return ops.sum(self, axis=axis, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return ops.mean(self, axis=axis, keepdims=keepdims)
-
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return ops.prod(self, axis=axis, keepdims=keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return ops.max(self, axis=axis, keepdims=keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return ops.min(self, axis=axis, keepdims=keepdims)
-
-    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        return ops.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
-
-    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        return ops.std(self, axis=axis, ddof=ddof, keepdims=keepdims)
-
-    def cumsum(self, axis: int | None = None) -> Tensor:
-        return ops.cumsum(self, axis=axis)
-
-    def argmax(self, axis: int | None = None) -> Tensor:
-        return ops.argmax(self, axis=axis)
-
-    def reshape(self, *shape: Any) -> Tensor:
-        return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
-
-    def transpose(self, *axes: Any) -> Tensor:
-        return ops.transpose(self, axes=(axes[0] if len(axes) == 1 else axes) or None)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
-        return ops.swapaxes(self, axis1, axis2)
-
-    def squeeze(self, axis: Any = None) -> Tensor:
-        return ops.squeeze(self, axis=axis)
-
-    def astype(self, dtype: Any) -> Tensor:
-        return ops.astype(self, dtype)
-
-
-def _boolean(x: Any) -> Any:
-    dtype = x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype
-    if dtype.kind != "b":
-        raise complaint(TypeError, f"& | and ~ are for masks, which are booleans, not {dtype}")
-    return x
-
-
-def _restore(kind: Any, array: np.ndarray, requires_grad: bool, grad: Any, name: str | None, writeable: bool) -> Tensor:
-    tensor = kind.__new__(kind)
-    Tensor.__init__(tensor, array, requires_grad, name=name)
-    tensor.grad = grad
-    tensor.data.flags.writeable = writeable
-    return tensor
+    T: Tensor
+    mT: Tensor
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _binary
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _binary
+    __lt__ = __le__ = __gt__ = __ge__ = __and__ = __rand__ = __or__ = __ror__ = __getitem__ = _binary
+    __eq__: ClassVar[Any]
+    __ne__: ClassVar[Any]
+    __neg__ = __pos__ = __abs__ = __invert__ = __array_ufunc__ = __array_function__ = _method
+    __iter__: Callable[[], Iterator[Tensor]]
+    sum = mean = prod = max = min = var = std = argmax = cumsum = _method
+    reshape = transpose = swapaxes = squeeze = ravel = astype = dot = _method
 
 
 def name(tensor: Tensor, label: str) -> Tensor:
@@ -435,6 +248,153 @@ def name(tensor: Tensor, label: str) -> Tensor:
     return tensor
 
 
-# The operations are defined on tensors and a tensor's methods call them, so these imports come last.
-from . import operations as ops  # noqa: E402
-from . import numpy_protocol, reverse  # noqa: E402  isort: skip
+def _restore(kind: Any, array: np.ndarray, requires_grad: bool, grad: Any, name: str | None, writeable: bool) -> Tensor:
+    tensor = kind.__new__(kind)
+    Tensor.__init__(tensor, array, requires_grad, name=name)
+    tensor.grad = grad
+    tensor.data.flags.writeable = writeable
+    return tensor
+
+
+# -- around the loop of reverse.py -------------------------------------------------------------------
+
+_ADDING = Lock()
+"""Held while a gradient is added to a `.grad`, so that several threads may run backward at once."""
+
+
+def gradients(
+    output: Tensor, nodes: Sequence[Node], gradient: Any = None, create_graph: bool = False, partial: bool = False
+) -> list[Tensor | None]:
+    """∂output/∂node for each of `nodes`, None for one that the output does not depend on; no `.grad` changes.
+
+    partial: hold the others fixed, should one have been computed from another.
+    """
+    start = seed(output, gradient)
+    wanted, found = dict.fromkeys(nodes), dict[Node, Tensor]()
+
+    def arrive(node: Node, g: Any) -> Any:
+        if node in wanted:
+            found[node] = _handed_out(g)
+        return g
+
+    def stop_at_wanted(contributions: Contributions) -> Contributions:
+        return lambda y, g, reached: () if y in wanted else contributions(y, g, reached)
+
+    assert output.node is not None
+    between = _leading_to(wanted, ancestors(output.node, wanted if partial else ()))
+    if between:
+        differentiate(between, start, arrive, create_graph, stop_at_wanted if partial else None)
+    return [found.get(node) for node in nodes]
+
+
+def _leading_to(wanted: Collection[Node], nodes: Sequence[Node]) -> list[Node]:
+    """Those of `nodes`, which are latest first, that a wanted one leads to."""
+    reached = set(wanted)
+    for y in reversed(nodes):
+        if any(x in reached for x in y.inputs):
+            reached.add(y)
+    return [y for y in nodes if y in reached]
+
+
+def differentiate(
+    nodes: Sequence[Node],
+    gradient: Any,
+    arrive: Callable[[Node, Any], Any],
+    create_graph: bool = False,
+    around: Callable[[Contributions], Contributions] | None = None,
+) -> None:
+    """Run `backpropagate` in the current mode, with hooks.
+
+    The rules run on arrays; they run on tensors if the gradients are to be differentiated again or a recorder listens.
+    An infinite slope, √ at 0, gives no warning here: NumPy warns in the forward pass.
+
+    around  wraps the contributions of each node, to be told of them or to leave some out
+    """
+    now = current_mode()
+    on_tensors = create_graph or now.recorder is not None
+    if any(node.hooks for node in nodes):
+        arrive = _hooked(arrive)
+    rules = _on_tensors(contributions) if on_tensors else contributions
+    rules = watched(rules) if now.anomaly else rules
+    rules = around(rules) if around else rules
+    start = _as(gradient, on_tensors)
+    with np.errstate(all="ignore"):
+        if on_tensors or now.anomaly:
+            with mode(gradients=create_graph, anomaly=False):
+                backpropagate(nodes, start, arrive, rules)
+        else:
+            backpropagate(nodes, start, arrive, rules)
+
+
+def seed(output: Tensor, gradient: Any) -> Any:
+    """The gradient of the output that a backward pass starts with, checked; 1 for a single number."""
+    node = output.node
+    if node is None:
+        raise complaint(
+            GradientError, "backward from a constant: nothing that led to it needs a gradient (or no_grad was on)"
+        )
+    if gradient is not None:
+        return _given(gradient, node, "backward: gradient")
+    if output.size != 1 and not output.is_leaf:
+        raise complaint(
+            GradientError, f"backward from shape {node.shape} needs a gradient of that shape, or sum() first"
+        )
+    return np.ones(node.shape, node.dtype)
+
+
+def _given(gradient: Any, node: Node, what: str) -> Tensor:
+    """A gradient that a user gave for `node`, in its dtype."""
+    given = gradient if isinstance(gradient, Tensor) else Tensor(gradient, dtype=node.dtype)
+    if given.shape != node.shape:
+        raise complaint(ShapeError, f"{what} of shape {given.shape} for a tensor of shape {node.shape}")
+    return given if given.dtype == node.dtype else given.astype(node.dtype)
+
+
+def _as(g: Any, on_tensors: bool) -> Any:
+    if on_tensors:
+        return g if isinstance(g, Tensor) else Tensor.result(np.asarray(g))
+    return g.data if isinstance(g, Tensor) else g
+
+
+def _handed_out(g: Any) -> Tensor:
+    """A gradient for the user: a tensor of its own, or a writable array that nothing else holds."""
+    if isinstance(g, Tensor):
+        return Tensor.result(g.data, g.node)
+    array = np.array(g)
+    tensor = Tensor.result(array)
+    array.flags.writeable = True
+    return tensor
+
+
+def _hooked(arrive: Callable[[Node, Any], Any]) -> Callable[[Node, Any], Any]:
+    """The same, after the node's hooks have seen the gradient and perhaps replaced it."""
+
+    def after_hooks(node: Node, g: Any) -> Any:
+        on_tensors = isinstance(g, Tensor)
+        for hook in list(node.hooks or ()):
+            replaced = hook(g if on_tensors else _handed_out(g))
+            if replaced is not None:
+                g = _as(_given(replaced, node, "a hook gave a gradient"), on_tensors)
+        return arrive(node, g)
+
+    return after_hooks
+
+
+def _on_tensors(contributions: Contributions) -> Contributions:
+    """The same rules, given the result and the inputs of a node as tensors at their places in the graph."""
+
+    def run(y: Node, g: Any, reached: Collection[Node]) -> Iterable[tuple[Node, Any]]:
+        values = [_at_its_place(v, x) for v, x in zip(y.values, y.inputs, strict=True)]
+        result = None if y.result is None else Tensor.result(y.result, y)
+        lifted: Any = SimpleNamespace(
+            operation=y.operation, attributes=y.attributes, inputs=y.inputs, values=values, result=result
+        )
+        return contributions(lifted, g, reached)
+
+    return run
+
+
+def _at_its_place(value: Any, node: Node | None) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    return Tensor.result(value.view() if value.flags.writeable else value, node)  # a user's own array stays writeable

@@ -17,8 +17,8 @@ from .nests import flatten, rebuild
 from .operation import operation
 from .operations import astype, concatenate, multiply, positive, reshape, stack
 from .operations import sum as total
-from .reverse import gradients
-from .tensor import Node, Tensor, next_number
+from .reverse import Node, next_number
+from .tensor import Tensor, gradients
 
 Argnums = int | tuple[int, ...]
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.anomaly import not_finite
 from ..autodiff.errors import GradientError
-from ..autodiff.operation import not_finite
 from ..autodiff.tensor import Tensor
 from .modules import check_state
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import inspect
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -20,8 +20,8 @@ import numpy as np
 from ..autodiff.errors import GradientError
 from ..autodiff.mode import mode
 from ..autodiff.nests import flatten, flatten_with_paths, rebuild
-from ..autodiff.reverse import flow, seed
-from ..autodiff.tensor import Tensor
+from ..autodiff.reverse import Contributions, Node, ancestors, fitted
+from ..autodiff.tensor import Tensor, differentiate, seed
 from .circuit import Circuit
 from .fold import fold
 from .recorder import Recorder, Step
@@ -86,9 +86,15 @@ class Graph:
         loss = outputs[0]
         recorder = self._recorder.continued()
         gradients = {}
+
+        def arrive(node: Node, g: Any) -> Any:
+            gradients[recorder.step_of_node(node)] = recorder.step_of(g)
+            return g
+
+        start = seed(loss, gradient)
+        assert loss.node is not None
         with mode(gradients=False, recorder=recorder), _nothing_is_garbage():
-            for node, g in flow(loss, seed(loss, gradient), None, on_tensors=True, recorder=recorder):
-                gradients[recorder.step_of_node(node)] = recorder.step_of(g)
+            differentiate(ancestors(loss.node), start, arrive, around=_told(recorder))
         leaves = {step.path: g for step, g in gradients.items() if step.operation is None}
         both = Graph(recorder, self.arguments, {path: Tensor.result(g.value) for path, g in leaves.items()})
         both.gradients, both.forward = gradients, self
@@ -131,6 +137,26 @@ def record(function: Callable[..., Any], *args: Any) -> Graph:
             raise
     recorder.finish()
     return Graph(recorder, arguments, returned)
+
+
+def _told(recorder: Recorder) -> Callable[[Contributions], Contributions]:
+    """Tell the recorder for which derivative rule, and for which sum of gradients, each operation runs."""
+
+    def around(contributions: Contributions) -> Contributions:
+        def told(y: Node, g: Any, reached: Collection[Node]) -> Iterator[tuple[Node, Any]]:
+            rules = y.operation.derivative if y.operation is not None else ()
+            slots = [i for i, x in enumerate(y.inputs) if x in reached and (rules is None or rules[i] is not None)]
+            found = iter(contributions(y, g, reached))
+            for slot in slots:
+                recorder.begin_rule(y, slot)
+                x, d = next(found)
+                d = fitted(d, x)  # as a part of the rule
+                recorder.begin_sum(x, y, slot)
+                yield x, d
+
+        return told
+
+    return around
 
 
 @contextmanager

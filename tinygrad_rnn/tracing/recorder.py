@@ -13,8 +13,10 @@ import numpy as np
 
 from ..autodiff import numpy_protocol
 from ..autodiff.operation import Operation
+from ..autodiff.operations import methods
+from ..autodiff.reverse import Node
 from ..autodiff.sites import instruction_at
-from ..autodiff.tensor import Node, Tensor
+from ..autodiff.tensor import Tensor
 from ..nn.modules import Module
 from . import naming
 from .naming import Site
@@ -282,7 +284,7 @@ class _Call:
     outer: _Call | None = None
 
 
-_ENGINE = frozenset((Tensor.__module__, Operation.__module__, numpy_protocol.__name__, __name__))
+_ENGINE = frozenset((Tensor.__module__, Operation.__module__, methods.__name__, numpy_protocol.__name__, __name__))
 _BOUNDARY = f"{__name__.rpartition('.')[0]}.record"
 
 

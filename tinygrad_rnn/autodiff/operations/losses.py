@@ -6,8 +6,8 @@ from ..errors import ShapeError, complaint
 from ..operation import operation
 from ..tensor import Tensor
 from .elementwise import multiply, softplus, square, subtract
-from .reductions import mean, spread
-from .reductions import sum as _total
+from .linear import mean, shape_of, spread
+from .linear import sum as _total
 
 
 def _largest(x, axis):
@@ -15,17 +15,9 @@ def _largest(x, axis):
     return np.maximum.reduce(x, axis=axis, keepdims=True, initial=None if x.size else -np.inf)
 
 
-def _below_max(x, axis):
-    """x − max(x), which does not overflow in exp; equal infinities count as 0."""
-    top = _largest(x, axis)
-    if np.isfinite(top).all():
-        return x - top
-    return np.where(x == top, 0, x - np.where(np.isfinite(top), top, 0))
-
-
 def _softmax(x, /, axis=-1):
-    """eˣ / Σ eˣ along `axis`; a row of −∞ throughout is uniform."""
-    e = np.exp(_below_max(x, axis))
+    """eˣ / Σ eˣ along `axis`; NaN for a row with +∞ in it, and for a row of −∞ throughout."""
+    e = np.exp(x - _largest(x, axis))
     e /= np.add.reduce(e, axis=axis, keepdims=True)
     return e
 
@@ -39,7 +31,7 @@ softmax = operation(
 
 def _log_softmax(x, /, axis=-1):
     """log softmax(x) along `axis`, computed without the loss of precision of log(softmax(x))."""
-    z = _below_max(x, axis)
+    z = x - _largest(x, axis)
     with np.errstate(divide="ignore"):  # log 0, where there is no element
         return z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
 
@@ -101,7 +93,7 @@ _label_weight_of = operation("label_weight", _label_weight)
 
 
 def _cross_entropy(logits, labels, /, weights, ignore_index, reduction):
-    z = _below_max(logits, -1)
+    z = logits - _largest(logits, -1)
     rows = z.reshape(-1, z.shape[-1])
     within = (labels if ignore_index is None else np.where(_used(labels, ignore_index), labels, 0)).reshape(-1)
     losses = np.log(np.add.reduce(np.exp(rows), axis=1)) - rows[np.arange(len(rows)), within]
@@ -115,7 +107,9 @@ def _cross_entropy(logits, labels, /, weights, ignore_index, reduction):
 
 def _cross_entropy_rule(g, _y, logits, labels, weights, ignore_index, reduction):
     """∂L/∂o = ŷ − y, for a sum over labels that all count alike."""
-    error = softmax(logits, axis=-1) - _one_hot_of(labels, classes=logits.shape[-1], dtype=logits.dtype)
+    predicted, actual = (softmax, _one_hot_of) if isinstance(g, Tensor) else (_softmax, _one_hot)
+    error = predicted(logits)
+    error -= actual(labels, logits.shape[-1], logits.dtype)
     if reduction == "none":
         g = np.expand_dims(g, -1)
     if weights is not None or ignore_index is not None:
@@ -147,8 +141,9 @@ def cross_entropy(logits, labels, weights=None, ignore_index=None, reduction="me
     """
     labels, values = _labels(labels)
     weights = weights if weights is None else np.array(weights, float)
-    _check_losses(np.shape(logits), values, weights, ignore_index, reduction)
-    return _cross_entropy_of(logits, labels, weights=weights, ignore_index=ignore_index, reduction=reduction)
+    _check_losses(shape_of(logits), values, weights, ignore_index, reduction)
+    options = {"weights": weights, "ignore_index": ignore_index, "reduction": reduction}
+    return _cross_entropy_of.apply((logits, labels), options)
 
 
 def _labels(labels):

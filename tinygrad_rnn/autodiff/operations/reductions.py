@@ -1,55 +1,9 @@
-"""Operations that reduce axes: `axis` is None (all), a number or several, negative from the end."""
-
-import math
-import warnings
+"""Nonlinear operations that reduce axes: `axis` is None (all), a number or several, negative from the end."""
 
 import numpy as np
 
 from ..operation import operation
-from ..sites import here
-
-
-def spread(v, x, axis, keepdims):
-    """Put the axes that a reduction of x removed back, with length 1, so that v broadcasts against x."""
-    return v if axis is None or keepdims or not x.ndim else np.expand_dims(v, axis)
-
-
-def _count(x, axis):
-    """How many elements are reduced into one."""
-    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return math.prod(x.shape[i] for i in axes)
-
-
-def _sum(x, /, axis=None, keepdims=False):
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
-
-
-sum = operation(
-    "sum",
-    _sum,
-    lambda g, _y, _x, axis, keepdims: np.broadcast_to(spread(g, _x, axis, keepdims), _x.shape),
-    glyph="Σ",
-    latex=r"\sum",
-    doc="Sum over `axis`.",
-)
-
-
-def _mean(x, /, axis=None, keepdims=False):
-    """Arithmetic mean over `axis`. The mean of no elements is NaN, with a RuntimeWarning."""
-    if np.size(x) == 0 and _count(x, axis) == 0:
-        warnings.warn(
-            f"mean of no elements: shape {x.shape}, axis {axis}: NaN   {here()}", RuntimeWarning, stacklevel=3
-        )
-        with np.errstate(invalid="ignore"):
-            return np.sum(x, axis=axis, keepdims=keepdims) / x.dtype.type(0)
-    return np.mean(x, axis=axis, keepdims=keepdims)
-
-
-mean = operation(
-    "mean",
-    _mean,
-    lambda g, _y, _x, axis, keepdims: np.broadcast_to(spread(g, _x, axis, keepdims) / _count(_x, axis), _x.shape),
-)
+from .linear import number_reduced, spread
 
 
 def _deviation(x, axis):
@@ -62,7 +16,7 @@ def _var(x, /, axis=None, ddof=0, keepdims=False):
 
 
 def _var_rule(g, _y, x, axis, ddof, keepdims):
-    return spread(g, x, axis, keepdims) * (_deviation(x, axis) * 2 / (_count(x, axis) - ddof))
+    return spread(g, x, axis, keepdims) * (_deviation(x, axis) * 2 / (number_reduced(x, axis) - ddof))
 
 
 var = operation("var", _var, _var_rule)
@@ -78,7 +32,7 @@ def _std_rule(g, y, x, axis, ddof, keepdims):
     # not y == 0: rounding may leave a little
     constant = x.size == 0 or np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True)
     slope = np.where(constant, 0, _deviation(x, axis) / np.where(constant, 1, y))
-    return spread(g, x, axis, keepdims) * (slope / (_count(x, axis) - ddof))
+    return spread(g, x, axis, keepdims) * (slope / (number_reduced(x, axis) - ddof))
 
 
 std = operation("std", _std, _std_rule)
@@ -135,29 +89,13 @@ def _product_of_others(x, axis):
     axes = tuple(i % x.ndim for i in axes)
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     order = kept + axes
-    last = np.reshape(np.transpose(x, order), (*(x.shape[i] for i in kept), _count(x, axes)))
+    last = np.reshape(np.transpose(x, order), (*(x.shape[i] for i in kept), number_reduced(x, axes)))
     copies = np.where(np.eye(last.shape[-1], dtype=bool), 1, np.expand_dims(last, -2))
     others = np.prod(copies, axis=-1)
     return np.transpose(np.reshape(others, tuple(x.shape[i] for i in order)), tuple(np.argsort(order)))
 
 
 prod = operation("prod", _prod, _prod_rule, glyph="Π", latex=r"\prod")
-
-
-def _cumsum(x, /, axis):
-    return np.cumsum(x, axis=axis)
-
-
-_cumsum_along = operation(
-    "cumsum",
-    _cumsum,
-    lambda g, _y, _x, axis: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis),
-)
-
-
-def cumsum(x, axis=None):
-    """Running sum along `axis`; with axis None over the flattened elements."""
-    return _cumsum_along(np.reshape(x, -1), axis=0) if axis is None else _cumsum_along(x, axis=axis)
 
 
 def _argmax(x, /, axis=None):

@@ -1,72 +1,9 @@
-"""Products of matrices and their generalisation, einsum."""
+"""Sums of products over labelled axes."""
 
 import numpy as np
 
 from ..errors import ShapeError, complaint
 from ..operation import operation
-from ..outer_sum import OuterSum
-from .indexing import getitem
-
-
-def _matmul(a, b, /):
-    """a @ b: vectors, matrices and stacks of matrices, as in NumPy.
-
-    BLAS is up to twice as fast with the long side first when b is a transposed matrix, which `h @ W.T` is:
-    then compute (bᵀ aᵀ)ᵀ.
-    """
-    if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2 and a.shape[0] < b.shape[1] and b.flags.f_contiguous:
-        return (b.T @ a.T).T
-    return a @ b
-
-
-def _mT(x):
-    return x.T if x.ndim == 2 else np.swapaxes(x, -1, -2)
-
-
-def _left_rule(g, _y, _a, b):
-    if _a.ndim == 1 and b.ndim > 1:
-        g = np.expand_dims(g, -2)
-    if b.ndim == 1:
-        return np.expand_dims(g, -1) * b
-    product = _matmul if type(g) is np.ndarray else matmul
-    gradient = product(g, _mT(b))
-    return np.squeeze(gradient, -2) if _a.ndim == 1 else gradient
-
-
-def _right_rule(g, _y, a, _b):
-    if a.ndim == 1:
-        return np.expand_dims(g, -2) * np.expand_dims(a, -1) if _b.ndim > 1 else g * a
-    if a.ndim == _b.ndim == 2 and type(a) is type(g) is np.ndarray:
-        return OuterSum(a, g)  # aᵀ g; a weight that is used often collects many of these
-    if _b.ndim == 1:
-        return np.squeeze(matmul(_mT(a), np.expand_dims(g, -1)), -1)
-    return matmul(_mT(a), g)
-
-
-matmul = operation("matmul", _matmul, (_left_rule, _right_rule), glyph="@", latex=r"\,")
-
-
-def outer(a, b):
-    """aᵢ bⱼ for all i, j of the flattened inputs."""
-    return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
-
-
-def diagonal(x, offset=0):
-    """x[i, i + offset] of the first two axes, along a new last axis, as np.diagonal gives it."""
-    if np.ndim(x) < 2:
-        raise complaint(ShapeError, f"diagonal: shape {np.shape(x)} has no two axes")
-    rows, columns = np.shape(x)[:2]
-    i = np.arange(max(0, -offset), min(rows, columns - offset))
-    picked = getitem(x, (i, i + offset))
-    return np.transpose(picked, (*range(1, picked.ndim), 0))
-
-
-def trace(x, offset=0):
-    """Sum of the diagonal of the first two axes."""
-    return np.sum(diagonal(x, offset), axis=-1)
-
-
-# -- einsum ----------------------------------------------------------------------------------------
 
 
 def _einsum(*operands, subscripts):
