@@ -404,6 +404,18 @@ def test_recursion_over_a_tree_is_refused_with_the_line_that_calls_itself():
         tg.record(_tree, np.ones((6, 3))).fold()
 
 
+def test_a_function_that_calls_an_equal_one_of_another_file_does_not_call_itself():
+    def loaded(file):
+        scope = {"np": np}
+        exec(compile("def apply(x, inner):\n    return np.tanh(inner(x, None) if inner else x)", file, "exec"), scope)
+        return scope["apply"]
+
+    one, other = loaded("one.py"), loaded("other.py")
+    assert len(tg.record(lambda x: one(x, other), np.ones(2)).fold().components) == 3
+    with pytest.raises(tg.FoldError, match=r"one\.py:2 calls itself"):
+        tg.record(lambda x: one(x, lambda x, _: one(x, None)), np.ones(2)).fold()
+
+
 def test_a_tree_over_separate_inputs_has_no_loop_and_is_refused_too():
     def add_up(tree):
         return add_up(tree[0]) + add_up(tree[1]) if isinstance(tree, tuple) else np.tanh(tree)

@@ -1,7 +1,8 @@
-"""Imports run downward only, and the base install is NumPy and graphviz."""
+"""Imports run downward only, the base install is NumPy and graphviz, and objects themselves are keys."""
 
 import ast
 import subprocess
+import symtable
 import sys
 from pathlib import Path
 
@@ -65,3 +66,20 @@ print(sorted(m for m in sys.modules if m.partition(".")[0] in {sorted(EXTRAS)!r}
 def test_the_engine_imports_neither_graphviz_nor_the_zoo():
     code = "import sys, tinygrad_rnn; print([m for m in ('graphviz', 'zoo', 'viz') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout == "[]\n"
+
+
+def _scopes(table):
+    yield table
+    for inner in table.get_children():
+        yield from _scopes(inner)
+
+
+@pytest.mark.parametrize("folder", ["tinygrad_rnn", "zoo", "viz"])
+def test_nothing_is_keyed_by_the_id_of_an_object(folder):
+    """The builtin is not used at all, called or handed on as in ``map(id, …)``; a variable may have its name."""
+    used = []
+    for path in _files(folder):
+        for scope in _scopes(symtable.symtable(path.read_text(encoding="utf-8"), str(path), "exec")):
+            names = [symbol for symbol in scope.get_symbols() if symbol.get_name() == "id"]
+            used += [(str(path), scope.get_lineno()) for symbol in names if symbol.is_global()]
+    assert used == []

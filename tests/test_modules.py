@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -87,6 +88,20 @@ def test_what_is_shared_is_found_once_under_its_first_name():
     shared = module(a=W, b=[W, {"c": W}], encoder=tied, decoder=tied)
     assert [name for name, _ in shared.named_parameters()] == ["a", "encoder.weight", "encoder.bias"]
     assert [name for name, _ in shared.named_modules()] == ["", "encoder"]
+
+
+def test_modules_that_are_equal_are_still_two():
+    @dataclass
+    class Scale(Module):
+        factor: float
+
+        def __post_init__(self):
+            self.w = Parameter([1.0])
+
+    pair = module(left=Scale(2.0), right=Scale(2.0))
+    assert pair.left == pair.right
+    assert [name for name, _ in pair.named_modules()] == ["", "left", "right"]
+    assert [name for name, _ in pair.named_parameters()] == ["left.w", "right.w"]
 
 
 def test_cycles_end():

@@ -2,6 +2,7 @@
 
 import runpy
 import threading
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -312,6 +313,31 @@ def test_two_modules_used_by_a_function_are_called_by_their_variables():
     left, right = Linear(2, 2, rng=0), Linear(2, 2, rng=1)
     graph = tg.record(lambda x: left(x) + right(x), np.ones((1, 2)))
     assert [step.module for step in graph.parameters] == ["left", "left", "right", "right"]
+
+
+def test_two_modules_that_are_equal_have_different_paths():
+    @dataclass
+    class Scale(Module):
+        factor: float
+
+        def __call__(self, x):
+            return x * self.factor
+
+    left, right = Scale(2.0), Scale(2.0)
+    graph = tg.record(lambda x: left(x) + right(x), np.ones(2))
+    assert [step.module for step in _operations(graph)] == ["left", "right", ""]
+
+
+def test_equal_functions_of_two_files_are_two_places():
+    def loaded(file):
+        scope = {}
+        exec(compile("def double(x):\n    return x + x", file, "exec"), scope)
+        return scope["double"]
+
+    one, other = loaded("one.py"), loaded("other.py")
+    assert one.__code__ == other.__code__
+    graph = tg.record(lambda x: [double(x) for double in (one, other, one)], np.ones(2))
+    assert [str(step.site) for step in _operations(graph)] == ["one.py:2", "other.py:2", "one.py:2"]
 
 
 # -- what is one value -----------------------------------------------------------------------------

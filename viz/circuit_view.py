@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from viz.labels import at_step
 from viz.layout import Block, Layout, Line, Point, distance, way_round
-from viz.links import Link
+from viz.links import Link, Variable
 from viz.options import Pen
 from viz.parts import Arrow, Vertex
 
@@ -35,16 +35,16 @@ class CircuitView:
         self.layout, self.pen, self.end = layout, pen, x
         self.vertices: dict[str, Vertex] = {}
         self.arrows: list[Arrow] = []
-        self._id: dict[int, str] = {}
+        self._id: dict[Variable, str] = {}
         chains = [chain for block in layout.blocks for chain in self._block(block)]
         for link in layout.links:
             if not link.delay:
                 label = ", ".join(filter(None, (link.label, REACHES.get(link.reach))))
                 kind = "all" if link.reach == "all" else "wire"
-                ends = self._id[id(link.source)], self._id[id(link.target)]
+                ends = self._id[link.source], self._id[link.target]
                 self.arrows.append(pen.arrow(*ends, link, None, label, kind))
                 for start in link.starts:  # without a delay that it could enter
-                    self.arrows.append(pen.arrow(self._id[id(start)], ends[1], link, None, link.label))
+                    self.arrows.append(pen.arrow(self._id[start], ends[1], link, None, link.label))
         for number, chain in enumerate(chains):
             self._delay(number, chain)
 
@@ -54,10 +54,10 @@ class CircuitView:
         points = [*block.at.values(), *(point for c in chains for point in (*c.squares, *c.way))]
         x = self.end - min((x for x, _ in points), default=0.0) + (GAP if self.vertices else 0.0)
         for v in block.members:
-            self._id[id(v)] = f"circuit {len(self._id)} {v.name}"
-            dx, row = block.at[id(v)]
+            self._id[v] = f"circuit {len(self._id)} {v.name}"
+            dx, row = block.at[v]
             label = at_step(v.name, "t", v.shift) if v.shift else v.name
-            self._add(self.pen.vertex(self._id[id(v)], v, None, label, x + dx, row))
+            self._add(self.pen.vertex(self._id[v], v, None, label, x + dx, row))
         for c in chains:
             yield Chain(c.links, [(x + dx, y) for dx, y in c.squares], [(x + dx, y) for dx, y in c.way])
         self.end = x + max((dx for dx, _ in points), default=0.0)
@@ -69,19 +69,19 @@ class CircuitView:
 
     def _chains(self, block: Block) -> Iterator[Chain]:
         """Squares for each value that is delayed, all its uses sharing them, where they are least in the way."""
-        delayed = defaultdict[tuple[int, int, int], list[Link]](list)
-        parallel = Counter[tuple[int, int, int]]()
+        delayed = defaultdict[tuple[Variable, int, int], list[Link]](list)
+        parallel = Counter[tuple[Variable, int, Variable]]()
         for link in self.layout.links:
-            if link.delay and self.layout.block[id(link.target)] is block:
-                ends = id(link.source), link.delay, id(link.target)
-                delayed[id(link.source), link.delay, parallel[ends]].append(link)
+            if link.delay and self.layout.block[link.target] is block:
+                ends = link.source, link.delay, link.target
+                delayed[link.source, link.delay, parallel[ends]].append(link)
                 parallel[ends] += 1
         taken = list(block.at.values())
         still = list(self._still(block))
         lanes = 0
         for (_, delay, _), links in delayed.items():
-            source = block.at.get(id(links[0].source), (block.left - 1, 0.0))
-            targets = [block.at[id(link.target)] for link in links]
+            source = block.at.get(links[0].source, (block.left - 1, 0.0))
+            targets = [block.at[link.target] for link in links]
             fan = self.layout.fan(links[0])
             if fan is not None:
                 lanes += 1
@@ -98,15 +98,15 @@ class CircuitView:
     def _still(self, block: Block) -> Iterator[Line]:
         """The arrows without a delay in a block, and into and out of it."""
         for link in self.layout.links:
-            one, other = self.layout.block[id(link.source)], self.layout.block[id(link.target)]
+            one, other = self.layout.block[link.source], self.layout.block[link.target]
             if not link.delay and block in (one, other):
-                (x1, y1), (x2, y2) = one.at[id(link.source)], other.at[id(link.target)]
+                (x1, y1), (x2, y2) = one.at[link.source], other.at[link.target]
                 yield (x1 if one is block else block.left - 3, y1), (x2 if other is block else block.right + 3, y2)
 
     def _delay(self, number: int, chain: Chain) -> None:
         """Draw the squares of a delay, the arrows into and out of them, and what is there to begin with."""
         first = chain.links[0]
-        tail = self._id[id(first.source)]
+        tail = self._id[first.source]
         back = first.delay > 0
         note = "one step back" if back else "one step ahead: this loop runs from the last step to the first"
         ids = [f"{tail} delay {first.delay} of {number}.{i}" for i in range(len(chain.squares))]
@@ -116,9 +116,9 @@ class CircuitView:
         self.arrows.append(Arrow(tail, ids[0], kind=kind, via=tuple(chain.way)))
         self.arrows += [Arrow(a, b, kind=kind) for a, b in pairwise(ids)]
         for link in chain.links:
-            self.arrows.append(self.pen.arrow(ids[-1], self._id[id(link.target)], link, None, link.label, kind))
+            self.arrows.append(self.pen.arrow(ids[-1], self._id[link.target], link, None, link.label, kind))
 
-        starts = dict.fromkeys(self._id[id(v)] for link in chain.links for v in link.starts)
+        starts = dict.fromkeys(self._id[v] for link in chain.links for v in link.starts)
         if not starts and not all(link.at_zero or link.target.of for link in chain.links):
             (x, y), side = chain.squares[0], 1 if chain.squares[0][0] >= self.vertices[tail].x else -1
             label = at_step(first.source.name, 0) if back else at_step(first.source.name, "T", 1)

@@ -62,7 +62,7 @@ class Pen:
     def __init__(self, options: Options, gradients: dict[Step, Step] | None = None):
         self.options = options
         self._gradients = gradients or {}
-        self._norms: dict[int, float] = {}
+        self._norms: dict[Step, float] = {}
         self._largest = 0.0
 
     def vertex(self, id: str, v: Variable, t: int | None, label: str, x: float, y: float) -> Vertex:
@@ -122,9 +122,9 @@ class Pen:
         return min(max(1 + math.log10(norm / self._largest) / DECADES, 0.0), 1.0) if norm > 0 else 0.0
 
     def _norm(self, step: Step) -> float:
-        norm = self._norms.get(id(step))
+        norm = self._norms.get(step)
         if norm is None:
-            norm = self._norms[id(step)] = float(np.linalg.norm(np.asarray(step.value, dtype=float)))
+            norm = self._norms[step] = float(np.linalg.norm(np.asarray(step.value, dtype=float)))
         return norm if math.isfinite(norm) else 0.0
 
 

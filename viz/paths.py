@@ -36,11 +36,11 @@ class Path:
 
 
 class Paths:
-    """The paths to each component, of a circuit of which some components are `shown`, by their ids."""
+    """The paths to each component, of a circuit of which some components are `shown`."""
 
-    def __init__(self, shown: dict[int, Component], weights: Weights, sequences: Sequences, every: bool):
+    def __init__(self, shown: set[Component], weights: Weights, sequences: Sequences, every: bool):
         self.shown, self._weights, self._sequences, self._every = shown, weights, sequences, every
-        self._found: dict[int, list[Path]] = {}
+        self._found: dict[Component, list[Path]] = {}
 
     def to(self, component: Component) -> list[Path]:
         """The paths to a component from those that are shown.
@@ -48,29 +48,29 @@ class Paths:
         What is not shown and comes before is looked at first, without recursion: a run may be as long as it likes. What
         would go in a circle without a name is shown.
         """
-        pending, begun = [component], set()
+        pending, begun = [component], set[Component]()
         while pending:
             c = pending[-1]
-            if id(c) not in self._found:
-                begun.add(id(c))
-                for source in {id(s): s for s in self._hidden_sources(c)}.values():
-                    if id(source) in begun:
-                        self.shown[id(source)] = source
+            if c not in self._found:
+                begun.add(c)
+                for source in dict.fromkeys(self._hidden_sources(c)):
+                    if source in begun:
+                        self.shown.add(source)
                     else:
                         pending.append(source)
             if pending[-1] is c:
                 pending.pop()
-                begun.discard(id(c))
-                if id(c) not in self._found:
-                    self._found[id(c)] = merged(self._over_wires(c))
-        return self._found[id(component)]
+                begun.discard(c)
+                if c not in self._found:
+                    self._found[c] = merged(self._over_wires(c))
+        return self._found[component]
 
     def _hidden_sources(self, c: Component) -> Iterator[Component]:
         """What is not shown and not looked at yet."""
         for wire in c.wires:
             for one in (wire, *wire.others):
                 source = self._sequences.element(one.source)[0]
-                known = id(source) in self.shown or id(source) in self._found or id(source) in self._weights
+                known = source in self.shown or source in self._found or source in self._weights
                 if not known and not is_own_past(c, one):
                     yield source
 
@@ -80,25 +80,25 @@ class Paths:
             fixed = _is_fixed(weights)
             for i, one in enumerate((wire, *wire.others)):
                 source, ago = self._sequences.element(one.source)
-                if id(source) in self._weights or is_own_past(c, one):
+                if source in self._weights or is_own_past(c, one):
                     continue
                 times = None
                 if wire.others:
                     times = frozenset(t for t, choice in enumerate(wire.choices, c.first) if choice == i)
                 instead = dict(self.instead(c, one, times))
                 last = Path(source, weights, one.delay + ago, one.reach, fixed, times, instead)
-                if id(source) in self.shown:
+                if source in self.shown:
                     yield last
                 else:
-                    yield from (_joined(path, last) for path in self._found[id(source)])
+                    yield from (_joined(path, last) for path in self._found[source])
 
     def instead(self, c: Component, wire: Wire, times: frozenset[int] | None = None) -> Iterator[tuple[int, Wire]]:
         """When the source of a wire, if it leads from there, has no step for a component, and what is there instead."""
         if wire.reach != "step" or not wire.initial:
             return
         near = (c, wire.source, *(value.source for value in wire.initial + wire.final))
-        happens = {id(x): range(x.first, x.first + len(x.visits)) for x in near}
-        own, there = happens[id(c)], happens[id(wire.source)]
+        happens = {x: range(x.first, x.first + len(x.visits)) for x in near}
+        own, there = happens[c], happens[wire.source]
         before = range(own.start, min(own.stop, there.start + wire.delay))
         after = range(max(own.start, there.stop + wire.delay), own.stop)
         for t in (t for t in (*before, *after) if times is None or t in times):
@@ -132,7 +132,7 @@ def merged(paths: Iterable[Path]) -> list[Path]:
     """One path for all from the same variable over the same distance, but one of its own for a value only scaled."""
     found: dict[tuple, Path] = {}
     for path in paths:
-        key = id(path.source), path.delay, path.reach, path.is_plain
+        key = path.source, path.delay, path.reach, path.is_plain
         known = found.get(key)
         if known is not None:
             times = None if known.times is None or path.times is None else known.times | path.times

@@ -5,34 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import CodeType
 
+from tinygrad_rnn.autodiff.identity import IdentityKey
 from tinygrad_rnn.tracing.circuit import Circuit, Component
 from tinygrad_rnn.tracing.naming import Site
 
 
-def returned(circuit: Circuit) -> set[int]:
-    """The ids of the components that a function that calls itself gives back to its caller, to be used there."""
+def returned(circuit: Circuit) -> set[Component]:
+    """The components that a function that calls itself gives back to its caller, to be used there."""
     recursive = _recursive([c.visits[0].site for c in circuit.components if c.visits[0].site is not None])
-    found = set()
+    found: set[Component] = set()
     for c in circuit.components if recursive else ():
         for wire in c.wires:
             if _is_recursive(wire.source, recursive) and _returns_to(wire.source, c):
-                found.add(id(wire.source))
+                found.add(wire.source)
     return found
 
 
-def _recursive(sites: list[Site]) -> set[CodeType]:
+def _recursive(sites: list[Site]) -> set[IdentityKey[CodeType]]:
     """The functions among the calls that led to these places that were running already when they were called."""
-    found: set[CodeType] = set()
-    for site in {id(site): site for site in sites}.values():
-        running: set[CodeType] = set()
+    found: set[IdentityKey[CodeType]] = set()
+    for site in dict.fromkeys(sites):
+        running: set[IdentityKey[CodeType]] = set()
         for at in _calls(site):
-            (found if at.code in running else running).add(at.code)
+            function = IdentityKey(at.code)
+            (found if function in running else running).add(function)
     return found
 
 
-def _is_recursive(c: Component, recursive: set[CodeType]) -> bool:
+def _is_recursive(c: Component, recursive: set[IdentityKey[CodeType]]) -> bool:
     site = c.visits[0].site
-    return c.operation is not None and site is not None and site.code in recursive
+    return c.operation is not None and site is not None and IdentityKey(site.code) in recursive
 
 
 def _returns_to(c: Component, user: Component) -> bool:

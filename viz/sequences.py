@@ -68,7 +68,7 @@ class Sequences:
 
     def is_hidden(self, c: Component) -> bool:
         """Whether something that is shown stands for it: a sequence for its array, one element for another."""
-        return self.element(c)[0] is not c or id(c) in self._only_by_element
+        return self.element(c)[0] is not c or c in self._only_by_element
 
     def name(self, c: Component) -> str | None:
         """What an element is called: as the array that it is of, at the step if it is a single one."""
@@ -83,18 +83,18 @@ class Sequences:
         return None
 
     @cached_property
-    def _only_by_element(self) -> set[int]:
+    def _only_by_element(self) -> set[Component]:
         """Inputs, slices of them, and stacks of a loop's steps, that are read by element alone."""
-        readers = defaultdict[int, list[Component]](list)
+        readers = defaultdict[Component, list[Component]](list)
         for c in self.circuit.components:
             for wire in c.wires:
                 for one in (wire, *wire.others, *wire.initial, *wire.final):
-                    readers[id(one.source)].append(c)
-        found: set[int] = set()
+                    readers[one.source].append(c)
+        found: set[Component] = set()
         for c in reversed(self.circuit.components):
-            by_element = (self.name(reader) is not None or id(reader) in found for reader in readers[id(c)])
-            if (c.kind == "input" or stacked(c) or _is_slice(c)) and readers[id(c)] and all(by_element):
-                found.add(id(c))
+            by_element = (self.name(reader) is not None or reader in found for reader in readers[c])
+            if (c.kind == "input" or stacked(c) or _is_slice(c)) and readers[c] and all(by_element):
+                found.add(c)
         return found
 
     def _in_stack(self, c: Component) -> Component | None:
@@ -112,7 +112,7 @@ class Sequences:
 
     def _key(self, c: Component) -> tuple:
         index = c.visits[0].attributes["index"]
-        return id(self._array(c)[0]), self.axis(c), repr([part for part in index if not isinstance(part, int)])
+        return self._array(c)[0], self.axis(c), repr([part for part in index if not isinstance(part, int)])
 
     # -- time axes -------------------------------------------------------------------------------------------
 
@@ -120,14 +120,14 @@ class Sequences:
         """Loops of one length that read the same sequence, or each other's steps, run along one axis; but not where
         one has to wait for the other's end."""
         axis = list(range(len(self.circuit.lengths)))
-        readers = defaultdict[tuple[int, int], list[int]](list)
+        readers = defaultdict[tuple[int, Component], list[int]](list)
         for c in self.circuit.components:
             if c.reads is not None and c.loop is not None:
                 inside = self._in_stack(c)
                 if inside is not None and inside.loop is not None:
-                    readers[-1, id(inside)] += [inside.loop, c.loop]
+                    readers[-1, inside] += [inside.loop, c.loop]
                 else:
-                    readers[self.circuit.lengths[c.loop], id(self._array(c)[0])].append(c.loop)
+                    readers[self.circuit.lengths[c.loop], self._array(c)[0]].append(c.loop)
         for loops in readers.values():
             for loop in loops:
                 waits = loop in self._waits[loops[0]] or loops[0] in self._waits[loop]
@@ -139,7 +139,7 @@ class Sequences:
     @cached_property
     def _waits(self) -> list[set[int]]:
         """For each loop, itself and the loops one end of which, or all, it depends on."""
-        needs: dict[int, frozenset[int]] = {}
+        needs: dict[Component, frozenset[int]] = {}
         found: list[set[int]] = [{loop} for loop in range(len(self.circuit.lengths))]
         for _ in self.circuit.lengths:
             for c in self.circuit.components:
@@ -149,7 +149,7 @@ class Sequences:
                 for wire in c.wires:
                     for one in (wire, *wire.others, *wire.initial, *wire.final):
                         source = one.source
-                        before |= needs.get(id(source), frozenset()) if source.loop is None else found[source.loop]
+                        before |= needs.get(source, frozenset()) if source.loop is None else found[source.loop]
                 if c.loop is None:
-                    needs[id(c)] = frozenset(before)
+                    needs[c] = frozenset(before)
         return found

@@ -34,13 +34,13 @@ def named_as_steps(links: list[Link], lengths: Sequence[int], known: Sequence[tu
 
 def _places(links: Iterable[Link], known: Iterable[tuple[Variable, Place]]) -> list[tuple[Variable, Place]]:
     """What happens once and stands in one place only: for which variable, and at what time."""
-    found = defaultdict[int, list[tuple[Variable, Place]]](list)
+    found = defaultdict[Variable, list[tuple[Variable, Place]]](list)
     for v, place in known:
-        found[id(v)].append((v, place))
+        found[v].append((v, place))
     for link in links:
         for t, start in link.instead.items():
             if start and start.variable.loop is None and link.source.loop is not None:
-                found[id(start.variable)].append((start.variable, (link.source, t - link.delay)))
+                found[start.variable].append((start.variable, (link.source, t - link.delay)))
     once = [places[0] for places in found.values() if len({place for _, place in places}) == 1]
     return sorted(once, key=lambda one: one[0].component.visits[0].index)  # each after what it is computed from
 

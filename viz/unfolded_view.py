@@ -32,27 +32,27 @@ class UnfoldedView:
         self.layout, self.pen, self.lengths = layout, pen, lengths
         self.vertices: dict[str, Vertex] = {}
         self.arrows: list[Arrow] = []
-        self._name = {id(v): f"{i} {v.name}" for i, v in enumerate(v for b in layout.blocks for v in b.members)}
-        self._ids: dict[tuple[int, int], str] = {}
+        self._name = {v: f"{i} {v.name}" for i, v in enumerate(v for b in layout.blocks for v in b.members)}
+        self._ids: dict[tuple[Variable, int], str] = {}
         self._gap_arrows: dict[tuple[str, str], int] = {}
-        self._uses = Counter((id(link.source), link.delay) for link in layout.links)
+        self._uses = Counter((link.source, link.delay) for link in layout.links)
         self._columns: dict[int, dict[int, float]] = {}
         self._gaps: dict[int, list[float]] = {}
-        self._middle: dict[int, float] = {}
+        self._middle: dict[Block, float] = {}
         self._pitch: dict[int, float] = {}
         longest = max(lengths, default=1)
         for block in layout.blocks:
             x += 0.8 if self._middle else 0.0
             if block.axis is None:
                 x += 0.2 - block.left
-                self._middle[id(block)] = x
+                self._middle[block] = x
                 x += block.right
             else:
                 T = lengths[block.axis]
                 x = self._put_columns(block, checked_steps(steps if longest == T else None, T), x)
         for v in (v for block in layout.blocks for v in block.members):
             self._all_steps(v)
-        self._blocked = {id(link) for link in layout.links if self._is_blocked(link)}
+        self._blocked = set(filter(self._is_blocked, layout.links))
         for link in layout.links:
             self._all_arrows(link)
 
@@ -75,19 +75,17 @@ class UnfoldedView:
                 x += width
             else:
                 gaps.append(x)
-        self._middle[id(block)] = (min(columns.values()) + max(columns.values())) / 2
+        self._middle[block] = (min(columns.values()) + max(columns.values())) / 2
         return x + after
 
     def _steepest(self, block: Block) -> float:
         """How far apart columns must be for arrows over several rows to pass between the variables."""
-        at = [(block.at.get(id(k.source)), block.at.get(id(k.target))) for k in self.layout.links if abs(k.delay) == 1]
+        at = [(block.at.get(k.source), block.at.get(k.target)) for k in self.layout.links if abs(k.delay) == 1]
         return max([SLOPE * abs(a[1] - b[1]) for a, b in at if a and b], default=0.0)
 
     def _longest_label(self, block: Block) -> float:
         """How far apart columns must be for the labels between them."""
-        along = [
-            k.label for k in self.layout.links if k.source is k.target and self.layout.block[id(k.source)] is block
-        ]
+        along = [k.label for k in self.layout.links if k.source is k.target and self.layout.block[k.source] is block]
         return max([(LETTERS * text_width(label) + 64) / COLUMN for label in along], default=0.0)
 
     def _before(self, block: Block) -> float:
@@ -120,23 +118,23 @@ class UnfoldedView:
 
     def at(self, v: Variable, t: int) -> str:
         """The vertex of a variable at a time, from 0, made when it is first asked for."""
-        known = self._ids.get((id(v), t))
+        known = self._ids.get((v, t))
         if known is None:
-            known = self._ids[id(v), t] = self._once(v) if v.loop is None else self._in_column(v, v.loop, t)
+            known = self._ids[v, t] = self._once(v) if v.loop is None else self._in_column(v, v.loop, t)
         return known
 
     def _once(self, v: Variable) -> str:
         """Something that happens once: above the last step of a loop, or in the middle of its steps."""
-        block = self.layout.block[id(v)]
-        dx, row = block.at[id(v)]
-        x = self._middle[id(block)]
-        if block.axis is not None and id(v if v.of is None else v.of) in block.after:
+        block = self.layout.block[v]
+        dx, row = block.at[v]
+        x = self._middle[block]
+        if block.axis is not None and (v.of or v) in block.after:
             x = max(self._columns[block.axis].values())
         return self._put(v, 0, x + dx, row, v.name)
 
     def _in_column(self, v: Variable, axis: int, t: int) -> str:
-        block, columns, T, step = self.layout.block[id(v)], self._columns[axis], self.lengths[axis], t + 1
-        dx, row = block.at[id(v)]
+        block, columns, T, step = self.layout.block[v], self._columns[axis], self.lengths[axis], t + 1
+        dx, row = block.at[v]
         elided = bool(self._gaps[axis])
         if 1 <= step <= T and step not in columns:
             after = [x for drawn, x in columns.items() if drawn > step]
@@ -151,13 +149,13 @@ class UnfoldedView:
         return self._put(v, t, x, row, v.name if v.kind == "operation" else name)  # its column says when
 
     def _put(self, v: Variable, t: int, x: float, row: float, label: str) -> str:
-        id_ = f"{self._name[id(v)]} at {t + 1}"
+        id_ = f"{self._name[v]} at {t + 1}"
         self.vertices[id_] = self.pen.vertex(id_, v, t, label, x, row)
         return id_
 
     def _gap(self, v: Variable, x: float) -> str:
         """The steps that are not drawn: one mark a row."""
-        row = self.layout.block[id(v)].at[id(v)][1]
+        row = self.layout.block[v].at[v][1]
         id_ = f"gap {x:g} {row:g}"
         self.vertices.setdefault(id_, Vertex(id_, "", x, row, "ellipsis"))
         return id_
@@ -210,7 +208,7 @@ class UnfoldedView:
             if out or link.source.loop != link.target.loop:
                 return
             head = self._gap(link.source, self.vertices[head].x)
-            label = "" if self._uses[id(link.source), link.delay] > 1 else label
+            label = "" if self._uses[link.source, link.delay] > 1 else label
         elif self.layout.fan(link) is not None:
             tail = self._parting(tail, link, t)
         if into or (out and self.vertices[tail].kind == "ellipsis"):
@@ -221,14 +219,14 @@ class UnfoldedView:
                 self.arrows[before] = self.pen.arrow(tail, head, link, t, label)
                 return
         via = () if into else self._way_below(tail, link, t)
-        if not into and not out and id(link) in self._blocked and self.layout.fan(link) is None:
-            via = self._round(tail, link, t, self.layout.block[id(link.target)].at[id(link.target)])
+        if not into and not out and link in self._blocked and self.layout.fan(link) is None:
+            via = self._round(tail, link, t, self.layout.block[link.target].at[link.target])
         kind = "wire" if weight is None else "all"
         self.arrows.append(self.pen.arrow(tail, head, link, t, label, kind, via, weight))
 
     def _parting(self, tail: str, link: Link, t: int) -> str:
         """The place before a step where the uses of a value of an earlier one part; the way there is drawn once."""
-        fan, block = self.layout.fan(link), self.layout.block[id(link.target)]
+        fan, block = self.layout.fan(link), self.layout.block[link.target]
         assert fan is not None and block.axis is not None
         column, place = self._columns[block.axis][t + 1], f"{tail} parts at {t + 1}"
         if place not in self.vertices:
@@ -238,7 +236,7 @@ class UnfoldedView:
 
     def _round(self, tail: str, link: Link, t: int, to: Point) -> tuple[Point, ...]:
         """The way to a place in a step, round what stands in it, and round what stands beside the tail."""
-        block = self.layout.block[id(link.target)]
+        block = self.layout.block[link.target]
         assert block.axis is not None
         edge = block.left - LANE if link.delay > 0 else block.right + LANE
         column, start = self._columns[block.axis][t + 1], self.vertices[tail]
@@ -259,17 +257,17 @@ class UnfoldedView:
 
     def _is_blocked(self, link: Link) -> bool:
         """Whether too much is in the way of a straight arrow from the step before, or after, for a bend to pass it."""
-        block = self.layout.block[id(link.target)]
+        block = self.layout.block[link.target]
         if (
             abs(link.delay) != 1
             or link.target.of is not None
-            or block is not self.layout.block[id(link.source)]
+            or block is not self.layout.block[link.source]
             or block.axis is None
         ):
             return False
         by = math.copysign(self._pitch[block.axis], link.delay)
-        (x, row), to = block.at[id(link.source)], block.at[id(link.target)]
-        others = [at for id_, at in block.at.items() if id_ not in (id(link.source), id(link.target))]
+        (x, row), to = block.at[link.source], block.at[link.target]
+        others = [at for v, at in block.at.items() if v not in (link.source, link.target)]
         line = (x - by, row), to
         return sum(distance((x - dx, y), line) < 0.33 for x, y in others for dx in (0.0, by)) > 1
 
@@ -277,10 +275,10 @@ class UnfoldedView:
         """What comes from before a loop runs below the steps in between, to rise beside the one that it goes to."""
         if link.reach == "step" or link.target.loop is None or link.target.of is not None:
             return ()
-        block = self.layout.block[id(link.target)]
-        if block is self.layout.block[id(link.source)]:
+        block = self.layout.block[link.target]
+        if block is self.layout.block[link.source]:
             return ()
-        columns, (_, row) = self._columns[link.target.loop], block.at[id(link.target)]
+        columns, (_, row) = self._columns[link.target.loop], block.at[link.target]
         first, low = min(columns.values()), min(y for _, y in block.at.values())
         if columns[t + 1] == first or row == low:
             return ()

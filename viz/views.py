@@ -8,6 +8,7 @@ from typing import Any
 
 from tinygrad_rnn.tracing.circuit import Circuit, Component, FoldError, Wire
 from tinygrad_rnn.tracing.record import Graph
+from tinygrad_rnn.tracing.recorder import Step
 from viz.circuit_view import CircuitView
 from viz.diagram import Diagram
 from viz.layout import Layout
@@ -72,12 +73,12 @@ def _circuit_or_run(graph: Graph) -> Circuit:
     try:
         return graph.fold()
     except FoldError:
-        of: dict[int, Component] = {}
+        of: dict[Step, Component] = {}
         for step in graph.steps:
-            wires = [Wire(of[id(x)], reach="once") for x in step.inputs]
-            of[id(step)] = Component(step.kind, [step], wires)
+            wires = [Wire(of[x], reach="once") for x in step.inputs]
+            of[step] = Component(step.kind, [step], wires)
         run = Circuit(list(of.values()), [])
-        run.outputs = [of[id(step)] for step in graph.outputs]
+        run.outputs = [of[step] for step in graph.outputs]
         return run
 
 

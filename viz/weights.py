@@ -29,18 +29,18 @@ class Weights:
     """The components of a circuit that are computed from parameters and constants alone: no arrow comes from them."""
 
     def __init__(self, circuit: Circuit):
-        self._written: dict[int, tuple[str, ...]] = {}
-        self._trained: dict[int, bool] = {}
+        self._written: dict[Component, tuple[str, ...]] = {}
+        self._trained: dict[Component, bool] = {}
         for c in circuit.components:
             if c.kind in ("parameter", "constant"):
                 number = c.kind == "constant" and not c.name and np.size(c.visits[0].value) > 1
-                self._written[id(c)] = () if number else (c.label,)
-                self._trained[id(c)] = c.kind == "parameter"
-            elif c.operation is not None and all(id(w.source) in self._written and not w.delay for w in c.wires):
-                self._written[id(c)] = self._expression(c)
-                self._trained[id(c)] = any(self._trained[id(w.source)] for w in c.wires)
+                self._written[c] = () if number else (c.label,)
+                self._trained[c] = c.kind == "parameter"
+            elif c.operation is not None and all(w.source in self._written and not w.delay for w in c.wires):
+                self._written[c] = self._expression(c)
+                self._trained[c] = any(self._trained[w.source] for w in c.wires)
 
-    def __contains__(self, component: object) -> bool:
+    def __contains__(self, component: Component) -> bool:
         return component in self._written
 
     def beside(self, c: Component, through: Wire, every: bool) -> tuple[Weight, ...]:
@@ -51,16 +51,16 @@ class Weights:
         if c.operation is None or not (every or c.operation.name in PRODUCTS):
             return ()
         found = []
-        for other in (w.source for w in c.wires if w is not through and id(w.source) in self._written):
+        for other in (w.source for w in c.wires if w is not through and w.source in self._written):
             # An array that scales each number for itself is no matrix: it may be the mask of a dropout.
             matrix = np.ndim(other.visits[0].value) > 1 and c.operation.name != "multiply"
-            texts = self._written[id(other)] or ("",) * matrix
-            found += [Weight(text, matrix, self._trained[id(other)]) for text in texts]
+            texts = self._written[other] or ("",) * matrix
+            found += [Weight(text, matrix, self._trained[other]) for text in texts]
         return tuple(found)
 
     def _expression(self, c: Component) -> tuple[str, ...]:
         """Its name or 1 − 1/α for what is no matrix; otherwise the parameters in it, W for W.T."""
-        operands = [text for w in c.wires for text in self._written[id(w.source)]]
+        operands = [text for w in c.wires for text in self._written[w.source]]
         assert c.operation is not None
         if c.name and operands and np.ndim(c.visits[0].value) < 2:
             return (c.name,)

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.identity import IdentityKey
 from ..autodiff.operations import dropout, embedding
 from ..autodiff.tensor import Tensor
 from .initialisers import glorot_uniform, normal, zeros
@@ -119,12 +120,12 @@ _CONTAINERS = Module, list, tuple, dict
 def _walk(root: Module) -> Iterator[tuple[str, Any]]:
     """Every parameter, module and container that can be reached from `root`, each once, with its path."""
     pending: list[tuple[str, Any]] = [("", root)]
-    seen = set()
+    seen: set[IdentityKey[Any]] = set()
     while pending:
         path, value = pending.pop()
-        if id(value) in seen:
+        if IdentityKey(value) in seen:
             continue
-        seen.add(id(value))
+        seen.add(IdentityKey(value))
         yield path, value
         inner = [
             (f"{path}.{key}" if path else str(key), child)

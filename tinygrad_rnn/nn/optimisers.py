@@ -322,12 +322,12 @@ def _tensors(parameters: Iterable[Tensor]) -> list[Tensor]:
     tensors = list(parameters)
     if not tensors:
         raise ValueError("no parameters: is the list empty, or an iterator that was used before?")
-    first: dict[int, int] = {}
+    first: dict[Tensor, int] = {}
     for i, p in enumerate(tensors):
         if not isinstance(p, Tensor):
             raise TypeError(f"parameter {i} is a {type(p).__name__}, not a tensor")
-        if first.setdefault(id(p), i) != i:
-            raise ValueError(f"parameter {i}, of shape {p.shape}, is parameter {first[id(p)]} again")
+        if first.setdefault(p, i) != i:
+            raise ValueError(f"parameter {i}, of shape {p.shape}, is parameter {first[p]} again")
     return tensors
 
 

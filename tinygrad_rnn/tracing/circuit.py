@@ -118,7 +118,7 @@ class Circuit:
         self.components = components
         self.outputs: list[Component] = []
         self.lengths = lengths
-        self._number = {id(c): i for i, c in enumerate(components)}
+        self._number = {c: i for i, c in enumerate(components)}
 
     @property
     def length(self) -> int:
@@ -142,37 +142,37 @@ class Circuit:
         return graph
 
     def _unfolded(self, lengths: Sequence[int]) -> dict[Place, tuple[Place, ...]]:
-        times = {id(c): c.times(1 if c.loop is None else lengths[c.loop]) for c in self.components}
+        times = {c: c.times(1 if c.loop is None else lengths[c.loop]) for c in self.components}
         return {
             (i, t): tuple(place for wire in c.wires for place in self._places(chosen(c, wire, t, times), t, times))
             for i, c in enumerate(self.components)
-            for t in times[id(c)]
+            for t in times[c]
         }
 
     def _unread(self, graph: dict[Place, tuple[Place, ...]]) -> set[int]:
         """The components that have a step in a graph which none reads."""
         return {number for number, _ in graph.keys() - {place for inputs in graph.values() for place in inputs}}
 
-    def _places(self, wire: Wire, t: int, times: Mapping[int, range]) -> list[Place]:
-        number = self._number[id(wire.source)]
+    def _places(self, wire: Wire, t: int, times: Mapping[Component, range]) -> list[Place]:
+        number = self._number[wire.source]
         if wire.reach == "step":
             return [(number, t - wire.delay)]
-        all_times = times[id(wire.source)]
+        all_times = times[wire.source]
         if wire.reach == "all":
             return [(number, s) for s in all_times]
         return [(number, all_times[-1 if wire.reach == "last" else 0])]
 
 
-def chosen(component: Component, wire: Wire, t: int, times: Mapping[int, range]) -> Wire:
+def chosen(component: Component, wire: Wire, t: int, times: Mapping[Component, range]) -> Wire:
     """The wire that serves in place of `wire` at time t: where a switch leads, an initial value where one is needed.
 
-    times  by the id of a component: when it happens. Raises FoldError if that is not when it happened in the run, and
-           what is read at this time is not known.
+    times  when each component happens. Raises FoldError if that is not when it happened in the run, and what is read
+           at this time is not known.
     """
-    own, there = times[id(component)], times[id(wire.source)]
+    own, there = times[component], times[wire.source]
     if wire.others:
         wire = (wire, *wire.others)[wire.choices[t - own.start]]
-        there = times[id(wire.source)]
+        there = times[wire.source]
     if wire.reach != "step" or t - wire.delay in there:
         return wire
     begun = t - wire.delay >= there.start
@@ -180,6 +180,6 @@ def chosen(component: Component, wire: Wire, t: int, times: Mapping[int, range])
     number = own.stop - 1 - t if begun else t - own.start
     if number < len(values):
         value = values[number]
-        if value.reach != "step" or t - value.delay in times[id(value.source)]:
+        if value.reach != "step" or t - value.delay in times[value.source]:
             return value
     raise FoldError(f"{component!r}: what it reads at step {t + 1} is known for the recorded length only")

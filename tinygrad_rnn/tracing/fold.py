@@ -16,8 +16,10 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import accumulate, pairwise
+from types import CodeType
 from typing import Any
 
+from ..autodiff.identity import IdentityKey
 from ..autodiff.sites import is_engine
 from .circuit import Circuit, Component, FoldError, chosen
 from .grouping import Group, grouped, index_read, is_number, is_one_constant, is_turned_round, offset
@@ -35,8 +37,8 @@ def fold(steps: Iterable[Step], outputs: Iterable[Step], by: Callable[[Step], Ha
     folding = _Folding()
     try:
         backward = [step for step in steps if step.forward is not None]
-        numbers = {id(x) for step in backward for x in step.inputs if is_number(x)}
-        folding.fold_forward(grouped([s for s in steps if s.forward is None and id(s) not in numbers], by))
+        numbers = {x for step in backward for x in step.inputs if is_number(x)}
+        folding.fold_forward(grouped([s for s in steps if s.forward is None and s not in numbers], by))
         folding.fold_backward(backward)
         circuit = folding.circuit()
         folding.certify(circuit)
@@ -51,12 +53,12 @@ def fold(steps: Iterable[Step], outputs: Iterable[Step], by: Callable[[Step], Ha
 def _recursion(steps: Sequence[Step]) -> FoldError | None:
     """The reason why the run of a function that calls itself has no circuit."""
     for site in {step.site: None for step in steps if step.site is not None}:
-        inner = set()
+        inner: set[IdentityKey[CodeType]] = set()
         around: Site | None = site
         while around is not None:
-            if around.code in inner and not is_engine(around.code):
+            if IdentityKey(around.code) in inner and not is_engine(around.code):
                 return FoldError(f"{around} calls itself: a tree has no time axis")
-            inner.add(around.code)
+            inner.add(IdentityKey(around.code))
             around = around.caller
     return None
 
@@ -74,12 +76,12 @@ class _Folding(Timetable):
 
     def certify(self, circuit: Circuit) -> None:
         """Unfold the circuit and compare it with the run, step by step."""
-        number = {id(c): i for i, c in enumerate(circuit.components)}
-        place = {step: (number[id(c)], self._time[step]) for step, c in self._of.items()}
+        number = {c: i for i, c in enumerate(circuit.components)}
+        place = {step: (number[c], self._time[step]) for step, c in self._of.items()}
         unfolded = circuit.unfold()
         for i, component in enumerate(circuit.components):
             for t, step in enumerate(component.visits, component.first):
-                if unfolded.get((i, t)) != tuple([place[id(x)] for x in step.inputs]):
+                if unfolded.get((i, t)) != tuple([place[x] for x in step.inputs]):
                     raise FoldError(f"the circuit does not unfold into the run at {step!r}   {place_of(component)}")
 
     # -- the forward pass ----------------------------------------------------------------------------------
@@ -90,8 +92,8 @@ class _Folding(Timetable):
             self.components.append(component)
             self.enter(component)
             for step in group[len(component.visits) :]:  # an equal constant is the same one
-                self._of[id(step)] = component
-                self._time[id(step)] = 0
+                self._of[step] = component
+                self._time[step] = 0
         self._find_loops()
         self._find_directions()
         for component in self.components:
@@ -101,18 +103,18 @@ class _Folding(Timetable):
 
     def _find_loops(self) -> None:
         """Number the loops: components run in one loop if one reads the other visit by visit."""
-        joined: dict[int, list[Component]] = defaultdict(list)
+        joined: dict[Component, list[Component]] = defaultdict(list)
         repeated = [c for c in self.components if len(c.visits) > 1]
         for c in repeated:
-            for source in {id(s): s for s in self._read_in_turn(c)}.values():
-                joined[id(c)].append(source)
-                joined[id(source)].append(c)
+            for source in dict.fromkeys(self._read_in_turn(c)):
+                joined[c].append(source)
+                joined[source].append(c)
         for c in repeated:
             if c.loop is None:
                 members = [c]
                 c.loop = len(self.lengths)
                 for member in members:  # grows while it is walked
-                    for neighbour in joined[id(member)]:
+                    for neighbour in joined[member]:
                         if neighbour.loop is None:
                             neighbour.loop = c.loop
                             members.append(neighbour)
@@ -153,22 +155,22 @@ class _Folding(Timetable):
 
     def _find_directions(self) -> None:
         """Turn round the components whose loop runs backward: by the data it reads, whose index falls."""
-        backward: dict[int, bool] = {}
+        backward: dict[Component, bool] = {}
         for c in self.components:
             if offset(c.visits) is not None:
                 falls = index_read(c.visits[0]) > index_read(c.visits[1])
-                backward[id(c)] = falls != is_turned_round(c.visits[0].inputs[0])
+                backward[c] = falls != is_turned_round(c.visits[0].inputs[0])
         links = [link for c in self.components if len(c.visits) > 1 for link in self._links(c)]
         changed = True
         while changed:
             changed = False
             for a, b, opposite in links:
                 for one, other in ((a, b), (b, a)):
-                    if id(one) in backward and id(other) not in backward:
-                        backward[id(other)] = backward[id(one)] != opposite
+                    if one in backward and other not in backward:
+                        backward[other] = backward[one] != opposite
                         changed = True
         for c in self.components:
-            if backward.get(id(c)):
+            if backward.get(c):
                 c.backward = True
                 c.visits.reverse()
                 T, n = self.lengths[c.loop or 0], len(c.visits)
@@ -217,8 +219,8 @@ class _Folding(Timetable):
             self.components.append(number)
         self.enter(number)
         if not number.repeats:
-            self._of |= {id(step): number for step in numbers}
-            self._time |= {id(step): 0 for step in numbers}
+            self._of |= dict.fromkeys(numbers, number)
+            self._time |= dict.fromkeys(numbers, 0)
 
     def _rule(self, step: Step) -> tuple:
         """Of a step of a derivative rule: the component and wire that it belongs to, the loop and the time."""
@@ -232,7 +234,7 @@ class _Folding(Timetable):
         value = self.of(step.forward)
         wire = user.wires[number]
         near = (user, wire.source, *(initial.source for initial in wire.initial + wire.final))
-        times = {id(c): range(c.first, c.first + len(c.visits)) for c in near}
+        times = {c: range(c.first, c.first + len(c.visits)) for c in near}
         used = wire if wire.others else chosen(user, wire, self.time(giver), times)
         if used.reach in ("step", "all") and value.repeats:
             return value, user, number, "each", value.loop, self.time(step.forward)

@@ -31,7 +31,7 @@ def grouped(steps: Sequence[Step], by: Callable[[Step], Hashable] | None = None)
         elif step.kind == "constant":
             constants.append(step)
         else:
-            places[id(step)].append(step)
+            places[step].append(step)
     groups = list(places.values()) + _grouped_constants(constants, _number(places.values()), steps)
     entry = _number(groups)
     groups = [part for group in groups for part in _divided_by_what_enters(group, entry)]
@@ -70,21 +70,21 @@ def is_turned_round(step: Step) -> bool:
 # -- constants ---------------------------------------------------------------------------------------------
 
 
-def _grouped_constants(constants: Group, place: dict[int, int], steps: Sequence[Step]) -> list[Group]:
+def _grouped_constants(constants: Group, place: dict[Step, int], steps: Sequence[Step]) -> list[Group]:
     """Equal constants are one. Different ones that the same places use in turn are a sequence: noise, a mask."""
-    users: dict[int, Counter[tuple[int, int]]] = defaultdict(Counter)
+    users: dict[Step, Counter[tuple[int, int]]] = defaultdict(Counter)
     arrays = set()  # which are read element by element
     for step in steps:
         for slot, x in enumerate(step.inputs):
-            if x.kind == "constant" and step.operation is not None and id(step) in place:
-                users[id(x)][place[id(step)], slot] += 1
+            if x.kind == "constant" and step.operation is not None and step in place:
+                users[x][place[step], slot] += 1
                 if step.operation.name == "getitem":
-                    arrays.add(id(x))
+                    arrays.add(x)
     groups: dict[Any, Group] = defaultdict(list)
-    for group in _divided(constants, lambda step: (step.name, frozenset(users[id(step)].items()))):
-        in_turn = bool(users[id(group[0])]) and id(group[0]) not in arrays and not is_one_constant(group)
+    for group in _divided(constants, lambda step: (step.name, frozenset(users[step].items()))):
+        in_turn = bool(users[group[0]]) and group[0] not in arrays and not is_one_constant(group)
         for step in group:
-            groups[id(group) if in_turn else (step.name, _value(step))].append(step)
+            groups[group[0] if in_turn else (step.name, _value(step))].append(step)
     return list(groups.values())
 
 
@@ -108,14 +108,14 @@ def _value(step: Step) -> Hashable:
 # -- one place that does several things --------------------------------------------------------------------
 
 
-def _divided_by_what_enters(group: Group, entry: dict[int, int]) -> list[Group]:
+def _divided_by_what_enters(group: Group, entry: dict[Step, int]) -> list[Group]:
     """By the parameters and inputs that are read, where every visit reads one, and by the operation's attributes."""
     if len(group) == 1 or group[0].operation is None:
         return [group]
     parts = []
     for alike in _divided(group, lambda step: len(step.inputs)):
         slots = [s for s in range(len(alike[0].inputs)) if all(step.inputs[s].operation is None for step in alike)]
-        parts += _divided(alike, lambda step: tuple(entry[id(step.inputs[s])] for s in slots))  # noqa: B023
+        parts += _divided(alike, lambda step: tuple(entry[step.inputs[s]] for s in slots))  # noqa: B023
     return [p for part in parts for p in _divided_by_attributes(part)]
 
 
@@ -124,7 +124,7 @@ def _divided_by_attributes(group: Group) -> list[Group]:
     if not any(step.attributes for step in group):
         return [group]
     if group[0].operation is not None and group[0].operation.name == "getitem":
-        by_array = [run for part in _divided(group, lambda step: tuple(map(id, step.inputs))) for run in _runs(part)]
+        by_array = [run for part in _divided(group, lambda step: step.inputs) for run in _runs(part)]
         if all(offset(part) is not None for part in by_array):
             return by_array
     return _divided(group, lambda step: repr(step.attributes))
@@ -140,11 +140,11 @@ def _divided_while_possible(groups: list[Group]) -> list[Group]:
     """What is computed from divided groups one by one is divided too, and so on."""
     while True:
         group_of = _number(groups)
-        users: dict[int, set[int]] = defaultdict(set)
+        users: dict[Step, set[int]] = defaultdict(set)
         for step, number in ((step, i) for i, group in enumerate(groups) for step in group):
             for x in step.inputs:
                 if x.kind == "constant":
-                    users[id(x)].add(number)
+                    users[x].add(number)
         divided = [part for group in groups for part in _divided_by_neighbours(group, groups, group_of, users)]
         if len(divided) == len(groups):
             return groups
@@ -152,19 +152,19 @@ def _divided_while_possible(groups: list[Group]) -> list[Group]:
 
 
 def _divided_by_neighbours(
-    group: Group, groups: list[Group], group_of: dict[int, int], users: dict[int, set[int]]
+    group: Group, groups: list[Group], group_of: dict[Step, int], users: dict[Step, set[int]]
 ) -> list[Group]:
     """By the group that one of the inputs comes from, if each of those brings as many values as it has visits.
 
     A sequence of constants, which comes from nowhere, is divided by what uses it.
     """
     if group[0].kind == "constant" and len(group) > 1:
-        return _divided(group, lambda step: frozenset(users[id(step)]))
+        return _divided(group, lambda step: frozenset(users[step]))
     if len(group) > 1 and all(len(step.inputs) > 1 and _takes_all(step, groups, group_of) for step in group):
-        return _divided(group, lambda step: group_of[id(step.inputs[0])])
+        return _divided(group, lambda step: group_of[step.inputs[0]])
     for slot in range(len(group[0].inputs)):
-        parts = _divided(group, lambda step: group_of[id(step.inputs[slot])])  # noqa: B023
-        sources = [groups[group_of[id(part[0].inputs[slot])]] for part in parts]
+        parts = _divided(group, lambda step: group_of[step.inputs[slot]])  # noqa: B023
+        sources = [groups[group_of[part[0].inputs[slot]]] for part in parts]
         if len(parts) > 1 and all(
             len(source) == len(part) and source[0].operation is not None
             for source, part in zip(sources, parts, strict=True)
@@ -173,14 +173,14 @@ def _divided_by_neighbours(
     return [group]
 
 
-def _takes_all(step: Step, groups: list[Group], group_of: dict[int, int]) -> bool:
+def _takes_all(step: Step, groups: list[Group], group_of: dict[Step, int]) -> bool:
     """Whether its inputs are all visits of one other group, as of a stack."""
-    source = groups[group_of[id(step.inputs[0])]]
+    source = groups[group_of[step.inputs[0]]]
     return len(source) == len(step.inputs) and all(a is b for a, b in zip(source, step.inputs, strict=True))
 
 
-def _number(groups: Iterable[Group]) -> dict[int, int]:
-    return {id(step): i for i, group in enumerate(groups) for step in group}
+def _number(groups: Iterable[Group]) -> dict[Step, int]:
+    return {step: i for i, group in enumerate(groups) for step in group}
 
 
 def _divided(group: Group, key: Callable[[Step], Hashable]) -> list[Group]:

@@ -6,12 +6,13 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
 
 from ..autodiff import numpy_protocol
+from ..autodiff.identity import IdentityKey
 from ..autodiff.operation import Operation
 from ..autodiff.operations import methods
 from ..autodiff.reverse import Node
@@ -90,15 +91,14 @@ class Recorder:
     def __init__(self, function: Callable[..., Any]):
         self.steps: list[Step] = []
         self.function = function
-        self._of_array: dict[int, Step] = {}  # by id: a step keeps its array alive
+        self._of_array: dict[IdentityKey[np.ndarray], Step] = {}
         self._of_memory: dict[Any, Step] = {}
         self._of_node: dict[Node, Step] = {}
         self._visits: defaultdict[Any, int] = defaultdict(int)
         self._calls: dict[FrameType, _Call] = {}
-        self._sites: dict[Any, Site] = {}
-        self._paths: dict[Any, str] = {}
-        self._roots: dict[int, str] = {}
-        self._modules: list[Module] = []  # what the last two know by id must stay alive
+        self._sites: defaultdict[tuple[Site | None, IdentityKey[CodeType]], dict[int, Site]] = defaultdict(dict)
+        self._paths: dict[tuple[str, IdentityKey[Module | None], IdentityKey[Module]], str] = {}
+        self._roots: dict[IdentityKey[Module], str] = {}
         self._rule: tuple[Step, int | None, tuple[Step, int] | None] | None = None
         self._rule_steps = 0
         self._failed: Step | None = None
@@ -108,7 +108,7 @@ class Recorder:
     def add(self, out: Tensor, operation: Operation, inputs: Sequence[Any], attributes: dict[str, Any]) -> None:
         step = self._operation("operation", out.data, operation, inputs, attributes)
         self.steps.append(step)
-        self._of_array[id(out.data)] = step
+        self._of_array[IdentityKey(out.data)] = step
         if out.node is not None:
             self._of_node[out.node] = step
 
@@ -123,7 +123,7 @@ class Recorder:
         sources = []
         for x in inputs:
             node, array = (x.node, x.data) if isinstance(x, Tensor) else (None, x)
-            source = self._of_array.get(id(array)) if node is None else self._of_node.get(node)
+            source = self._of_array.get(IdentityKey(array)) if node is None else self._of_node.get(node)
             sources.append(source or self._outsider(x, frame))
         step = Step(len(self.steps), kind, value, operation, tuple(sources), attributes)
         if self._rule is not None:
@@ -134,7 +134,7 @@ class Recorder:
             return step
         if frame is not None:
             call = self._calls.get(frame) or self._call(frame)
-            step.module, step.site = call.path, self._site(call.caller, frame)
+            step.module, step.site = call.path, self._site(call, frame)
         place = step.module, step.site, operation.name
         step.visit = self._visits[place]
         self._visits[place] += 1
@@ -161,13 +161,13 @@ class Recorder:
         step = Step(len(self.steps), kind, value, given=name)
         self.steps.append(step)
         if isinstance(value, np.ndarray):
-            self._of_array[id(value)] = self._of_memory[_memory(value)] = step
+            self._of_array[IdentityKey(value)] = self._of_memory[_memory(value)] = step
         if isinstance(x, Tensor) and x.node is not None:
             self._of_node[x.node] = step
         return step
 
     def step_of(self, tensor: Tensor) -> Step:
-        known = self._of_array.get(id(tensor.data))
+        known = self._of_array.get(IdentityKey(tensor.data))
         return known or self.enter(tensor, "parameter" if tensor.requires_grad else "constant")
 
     def step_of_node(self, node: Node) -> Step:
@@ -192,7 +192,7 @@ class Recorder:
         if not isinstance(x, (Tensor, np.ndarray)):  # a Python number stays one: NumPy's promotion depends on it
             return self.enter(x if isinstance(x, (bool, int, float)) else np.asarray(x), "constant")
         if isinstance(x, Tensor) and x.node is not None:
-            known = self._of_array.get(id(x.data))
+            known = self._of_array.get(IdentityKey(x.data))
             if known is None or known.kind == "parameter":  # two parameters may share an array
                 return self._named(self.enter(x, "parameter"), x, frame)
             self._of_node[x.node] = known  # a value of this run, detached and made a leaf again
@@ -210,37 +210,36 @@ class Recorder:
             pending.append(frame)
             above = _outside_engine(frame.f_back)
             if above is None:
-                known = _Call(None, None, "")
+                known = _Call(None, None, "", {})
             else:
                 frame = above
                 known = self._calls.get(frame)
         for inner in reversed(pending):
-            site = self._site(known.caller, frame) if frame is not inner else None
+            site = self._site(known, frame) if frame is not inner else None
             known = self._calls[inner] = self._entered(inner, site, known)
             frame = inner
         return known
 
-    def _site(self, caller: Site | None, frame: FrameType) -> Site:
-        code = frame.f_code
-        key = id(caller), id(code), frame.f_lasti
-        site = self._sites.get(key)
+    def _site(self, call: _Call, frame: FrameType) -> Site:
+        """Where in the code a frame is, which is that of `call`."""
+        site = call.sites.get(frame.f_lasti)
         if site is None:
-            start = instruction_at(code, frame.f_lasti)
-            site = self._sites.setdefault((id(caller), id(code), start), Site(caller, code, start))
-            self._sites[key] = site
+            start = instruction_at(frame.f_code, frame.f_lasti)
+            site = call.sites.setdefault(start, Site(call.caller, frame.f_code, start))
+            call.sites[frame.f_lasti] = site
         return site
 
     def _entered(self, frame: FrameType, site: Site | None, outer: _Call) -> _Call:
         """A call, and the module it entered: the one that is the first argument of its function."""
         code = frame.f_code
+        sites = self._sites[site, IdentityKey(code)]
         module = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
         if not isinstance(module, Module) or module is outer.module:
-            return _Call(site, outer.module, outer.path, outer)
-        place = outer.path, id(outer.module), id(module)
+            return _Call(site, outer.module, outer.path, sites, outer)
+        place = outer.path, IdentityKey(outer.module), IdentityKey(module)
         if place not in self._paths:
             self._paths[place] = self._path(module, outer, frame)
-            self._modules.append(module)
-        return _Call(site, module, self._paths[place], outer)
+        return _Call(site, module, self._paths[place], sites, outer)
 
     def _path(self, module: Module, outer: _Call, frame: FrameType) -> str:
         around: _Call | None = outer
@@ -252,11 +251,12 @@ class Recorder:
             around = around.outer
         if any(module is root for root in (self.function, getattr(self.function, "__self__", None))):
             return ""
-        if id(module) not in self._roots:
+        root = IdentityKey(module)
+        if root not in self._roots:
             path = _variable(module, frame.f_back) or type(module).__name__
             taken = path in self._roots.values()
-            self._roots[id(module)] = f"{path}{len(self._roots) + 1}" if taken else path
-        return self._roots[id(module)]
+            self._roots[root] = f"{path}{len(self._roots) + 1}" if taken else path
+        return self._roots[root]
 
     def _named(self, step: Step, thing: Any, frame: FrameType | None) -> Step:
         """Name what came from outside: a parameter by its attribute, anything else by the variable that holds it."""
@@ -276,11 +276,18 @@ class Recorder:
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """A function that runs: where it was called, the module whose method it is (or runs in), that module's path."""
+    """A function that runs.
+
+    caller  where it was called; None for the recorded function
+    module  the module whose method it is, or in whose method it runs; and the `path` of that module
+    sites   its places so far, by the number of the instruction; all calls of one function from one place share them
+    outer   the call that it was called in
+    """
 
     caller: Site | None
     module: Module | None
     path: str
+    sites: dict[int, Site]
     outer: _Call | None = None
 
 

@@ -24,20 +24,20 @@ class Timetable:
 
     def __init__(self) -> None:
         self.lengths: list[int] = []
-        self._of: dict[int, Component] = {}
-        self._time: dict[int, int] = {}
+        self._of: dict[Step, Component] = {}
+        self._time: dict[Step, int] = {}
 
     def of(self, step: Step) -> Component:
-        return self._of[id(step)]
+        return self._of[step]
 
     def time(self, step: Step) -> int:
-        return self._time[id(step)]
+        return self._time[step]
 
     def enter(self, component: Component) -> None:
         """Note of its visits what they are and when."""
         for t, step in enumerate(component.visits, component.first):
-            self._of[id(step)] = component
-            self._time[id(step)] = t
+            self._of[step] = component
+            self._time[step] = t
 
     def wires(self, component: Component) -> list[Wire]:
         wires: list[Wire] = []
@@ -68,9 +68,9 @@ class Timetable:
             at = self.time(first)
             if all(step is first or (self.of(step) is source and self.time(step) == at) for step in producers):
                 return self._end(component, first)
-        reads = Counter(id(self.of(step)) for step in producers)
-        near = {id(c): c for c in map(self.of, producers) if component.repeats and c.loop == component.loop}
-        sources = sorted(near.values(), key=lambda c: -reads[id(c)])
+        reads = Counter(map(self.of, producers))
+        near = [c for c in reads if component.repeats and c.loop == component.loop]
+        sources = sorted(near, key=lambda c: -reads[c])
         for source in sources:
             wire = self._delayed(component, source, producers)
             if wire is not None:
@@ -131,9 +131,9 @@ class Timetable:
                 raise FoldError(f"{component!r} does not read {source!r} at an even distance   {place_of(component)}")
             delays.append(delay)
         longest = delays.index(max(delays))
-        number = {id(source): i for i, source in enumerate(sources)}
-        choices = tuple(number.get(id(self.of(step)), longest) for step in producers)
-        outside = [t for t, step in enumerate(producers) if id(self.of(step)) not in number]
+        number = {source: i for i, source in enumerate(sources)}
+        choices = tuple(number.get(self.of(step), longest) for step in producers)
+        outside = [t for t, step in enumerate(producers) if self.of(step) not in number]
         if outside != list(range(len(outside))) or len(outside) > max(delays) or len(sources) < 2:
             raise FoldError(f"{component!r} reads {sources[0]!r} only now and then   {place_of(component)}")
         initial = tuple(self._end(component, producers[t]) for t in outside)

@@ -40,25 +40,23 @@ class BackwardReading(Reading):
     """The equations of the gradients, those of hidden variables first, from the loss back, then those of parameters."""
 
     def __init__(self, graph: Graph):
-        self._owner: dict[int, tuple[Component, Symbol, int]] = {}
+        self._owner: dict[Step, tuple[Component, Symbol, int]] = {}
         super().__init__(graph)
         invented = set(self.names.invented)
         self.equations = [e for e in self.equations if e.left.variable in invented]
-        self._gradient = {id(step): g for step, g in graph.gradients.items()}
-        self._time: dict[int, int] = {
-            id(step): t for c in self.circuit.components for t, step in enumerate(c.visits, c.first)
-        }
-        self._loss = self.names.variable[id(self._ends(graph)[0])].name
-        variables = [c for c in self.circuit.components if id(c) in self.names.variable and self._gradients(c)]
+        self._gradient = graph.gradients
+        self._time = {step: t for c in self.circuit.components for t, step in enumerate(c.visits, c.first)}
+        self._loss = self.names.variable[self._ends(graph)[0]].name
+        variables = [c for c in self.circuit.components if c in self.names.variable and self._gradients(c)]
         for c in variables:
-            self._enter(c, replace(self.names.variable[id(c)], loss=self._loss))
+            self._enter(c, replace(self.names.variable[c], loss=self._loss))
         computed = [c for c in reversed(variables) if c.operation is not None]
         leaves = [c for c in variables if c.operation is None]
-        leaves.sort(key=lambda c: (-c.visits[0].value.ndim, self._gradient[id(c.visits[0])].index))
+        leaves.sort(key=lambda c: (-c.visits[0].value.ndim, self._gradient[c.visits[0]].index))
         for c in computed + leaves:
             self._define(c)
 
-    def _readers(self) -> Counter[int]:
+    def _readers(self) -> Counter[Component]:
         return readers(self.circuit.components)
 
     def _gradients(self, c: Component) -> dict[int, Step]:
@@ -66,7 +64,7 @@ class BackwardReading(Reading):
         loss itself, which is 1."""
         if c.loop is not None and self.names.loop(c) is None:
             return {}
-        found = {t: self._gradient[id(step)] for t, step in self._values(c) if id(step) in self._gradient}
+        found = {t: self._gradient[step] for t, step in self._values(c) if step in self._gradient}
         return found if any(g.operation is not None for g in found.values()) else {}
 
     def _values(self, c: Component) -> list[tuple[int, Step]]:
@@ -74,7 +72,7 @@ class BackwardReading(Reading):
         found = dict(enumerate(c.visits, c.first))
         for (variable, t), step in self._starts.items():
             inside = c.loop is not None and 0 <= t < self.lengths[c.loop]
-            if inside and variable == self.names.variable[id(c)] and id(self._of[id(step)]) not in self.names.variable:
+            if inside and variable == self.names.variable[c] and self._of[step] not in self.names.variable:
                 found[t] = step
         return sorted(found.items())
 
@@ -82,12 +80,12 @@ class BackwardReading(Reading):
         symbol = self.symbol(c, variable)
         for t, g in self._gradients(c).items():
             if g.operation is not None:
-                self._owner[id(g)] = c, symbol, t
+                self._owner[g] = c, symbol, t
             self.recorded[variable, t if variable.loop is not None else None] = g
 
     def _define(self, c: Component) -> None:
         """One equation for all steps at which the gradient of a variable has the same contributions."""
-        left = self.symbol(c, replace(self.names.variable[id(c)], loss=self._loss))
+        left = self.symbol(c, replace(self.names.variable[c], loss=self._loss))
         gradients = self._gradients(c)
         times = self._grouped(gradients, c.loop, c)
         if any(when[-1] - when[0] >= len(when) for when in times.values()):  # now so, now otherwise
@@ -127,11 +125,11 @@ class BackwardReading(Reading):
         """The contributions to a gradient, seen from step t of a loop."""
         times: dict[Component | Symbol, list[int]] = {}
         for step in self._added(gradient, of):
-            owner, symbol, its_time = self._owner.get(id(step), (None, None, 0))
+            owner, symbol, its_time = self._owner.get(step, (None, None, 0))
             if symbol is not None and not (step is gradient and owner is of) and (named or step.giver is not None):
                 times.setdefault(symbol, []).append(its_time)
             else:
-                times.setdefault(self._of[id(step)], []).append(self._time[id(step)])
+                times.setdefault(self._of[step], []).append(self._time[step])
         found = []
         for source, when in times.items():
             its_loop = source.variable.loop if isinstance(source, Symbol) else source.loop
@@ -147,7 +145,7 @@ class BackwardReading(Reading):
         pending = [gradient]
         while pending:
             step = pending.pop()
-            owner = self._owner.get(id(step))
+            owner = self._owner.get(step)
             if step.giver is None or (owner is not None and not (step is gradient and owner[0] is of)):
                 yield step
             else:

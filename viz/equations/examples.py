@@ -15,8 +15,8 @@ import numpy as np
 
 from tinygrad_rnn.tracing.circuit import Circuit, Component, Wire
 
-Axis = tuple[int, int]
-"""(id of a component, number of one of its axes)."""
+Axis = tuple[Component, int]
+"""(a component, number of one of its axes)."""
 MIXING = ("softmax", "log_softmax", "logsumexp", "cumsum", "flip", "max", "min", "prod", "var", "std", "norm", "argmax")
 
 
@@ -33,12 +33,12 @@ class Examples:
                     for end in one.initial + one.final:
                         self._join_all(end.source, one.source)
             self._examine(c, list(sources(c)))
-        self.axis_of: dict[int, int] = {}
+        self.axis_of: dict[Component, int] = {}
         self.size: int | None = None
         self._choose(circuit)
 
     def axis(self, c: Component) -> int | None:
-        return self.axis_of.get(id(c))
+        return self.axis_of.get(c)
 
     # -- which axes are the same -----------------------------------------------------------------------------
 
@@ -54,14 +54,14 @@ class Examples:
     def _join(self, a: Component, i: int, b: Component, j: int) -> None:
         i, j = i % len(shape(a)), j % len(shape(b))
         if shape(a)[i] == shape(b)[j] and not (shape(a)[i] == 1 and "parameter" in (a.kind, b.kind)):
-            self._leader[self._find((id(a), i))] = self._find((id(b), j))
+            self._leader[self._find((a, i))] = self._find((b, j))
 
     def _join_all(self, a: Component, b: Component) -> None:
         for back in range(1, min(len(shape(a)), len(shape(b))) + 1):
             self._join(a, -back, b, -back)
 
     def _mix(self, c: Component, i: int) -> None:
-        self._mixed.add((id(c), i % len(shape(c))))
+        self._mixed.add((c, i % len(shape(c))))
 
     def _examine(self, c: Component, inputs: list[Component]) -> None:
         """Join the axes of an operation's result with those of its inputs."""
@@ -111,7 +111,7 @@ class Examples:
         if rows:
             self._join(a, -2, c, -2 if columns else -1)
             if c.visits[0].forward is None:
-                self._rows += [(id(a), i) for i in range(len(shape(a)) - 1)]
+                self._rows += [(a, i) for i in range(len(shape(a)) - 1)]
         if columns:
             self._join(b, -1, c, -1)
         self._join(a, -1, b, -2 if columns else -1)
@@ -171,20 +171,21 @@ class Examples:
         inner: set[Axis] = {self._find(axis) for axis in self._mixed}
         entering: set[Axis] = set()
         for c in circuit.components:
-            axes = [self._find((id(c), i)) for i in range(len(shape(c)))]
+            axes = [self._find((c, i)) for i in range(len(shape(c)))]
             members.update(axes)
             if c.kind == "parameter" or (len(set(axes)) < len(axes) and c.visits[0].forward is None):
                 inner.update(axes if c.kind == "parameter" else [axis for axis in axes if axes.count(axis) > 1])
             if c.kind == "input":
                 entering.update(axes)
-        found = {self._find(axis) for axis in self._rows} & entering - inner
+        possible = entering - inner
+        found = [axis for axis in map(self._find, self._rows) if axis in possible]
         if not found:
             return
-        chosen = max(found, key=lambda axis: members[axis])
+        chosen = max(found, key=lambda axis: members[axis])  # of several, the first
         for c in circuit.components:
             for i, n in enumerate(shape(c)):
-                if self._find((id(c), i)) == chosen:
-                    self.axis_of[id(c)] = i
+                if self._find((c, i)) == chosen:
+                    self.axis_of[c] = i
                     self.size = n
 
 

@@ -19,7 +19,7 @@ NAMELESS = {"operation": "z", "input": "x", "parameter": "W", "constant": "const
 
 
 class Names:
-    """The variables of the forward pass, by the id of the component: what the code names, and what needs a name.
+    """The variables of the forward pass, by their components: what the code names, and what needs a name.
 
     invariant  the components that have the same value at every step
     totals     running sums over time of which nothing but the last is read: no recurrence, but a Σ
@@ -29,11 +29,11 @@ class Names:
         self._forward = [c for c in circuit.components if c.visits[0].forward is None and c.kind != "failed"]
         self.invariant = _invariant(self._forward)
         self.totals = _totals(self._forward)
-        self.variable: dict[int, Variable] = {}
+        self.variable: dict[Component, Variable] = {}
         self.invented: list[Variable] = []
-        wanted = self._wanted({id(c) for c in outputs})
+        wanted = self._wanted(set(outputs))
         for c, variable in _marks(wanted).items():
-            self.variable[id(c)] = replace(variable, loop=self.loop(c))
+            self.variable[c] = replace(variable, loop=self.loop(c))
         self._same_constants(circuit)
         self._taken = {v.name for v in self.variable.values()}
 
@@ -49,32 +49,32 @@ class Names:
         return Variable(name, loop=loop)
 
     def invent(self, c: Component) -> Variable:
-        self.variable[id(c)] = self.new(NEW, self.loop(c))
-        self.invented.append(self.variable[id(c)])
-        return self.variable[id(c)]
+        self.variable[c] = self.new(NEW, self.loop(c))
+        self.invented.append(self.variable[c])
+        return self.variable[c]
 
     def loop(self, c: Component) -> int | None:
-        return None if id(c) in self.invariant or id(c) in self.totals else c.loop
+        return None if c in self.invariant or c in self.totals else c.loop
 
     def _same_constants(self, circuit: Circuit) -> None:
         """The backward pass has arrays of its own: those with the same numbers are the same."""
-        named = [c for c in self._forward if c.kind == "constant" and id(c) in self.variable and c.loop is None]
+        named = [c for c in self._forward if c.kind == "constant" and c in self.variable and c.loop is None]
         for c in circuit.components:
             if c.kind == "constant" and np.ndim(c.visits[0].value) and not c.name:
                 for same in named:
                     if np.array_equal(same.visits[0].value, c.visits[0].value) and same is not c:
-                        self.variable[id(c)] = self.variable[id(same)]
+                        self.variable[c] = self.variable[same]
 
-    def _wanted(self, outputs: set[int]) -> list[tuple[Component, str]]:
+    def _wanted(self, outputs: set[Component]) -> list[tuple[Component, str]]:
         """The components that are variables, and their names as the code has them; "" where it has none."""
         wires = [one for c in self._forward for wire in c.wires for one in (wire, *wire.others)]
-        delayed = {id(w.source) for w in wires if w.delay and id(w.source) not in self.totals}
+        delayed = {w.source for w in wires if w.delay and w.source not in self.totals}
         arrays = [c.wires[0].source for c in self._forward if c.is_sequence]
-        stepwise = {id(c) for c in arrays if c.operation is None or c.operation.name != "stack"}
-        stepwise |= {id(w.source) for w in wires if w.reach == "all"}
-        read = {id(w.source) for w in wires}
-        starts = {id(i.source): w.source.name for w in wires for i in w.initial + w.final if id(i.source) not in read}
-        names = {c: c.name or (_output_name(c) if id(c) in outputs else "") for c in self._forward}
+        stepwise = {c for c in arrays if c.operation is None or c.operation.name != "stack"}
+        stepwise |= {w.source for w in wires if w.reach == "all"}
+        read = {w.source for w in wires}
+        starts = {i.source: w.source.name for w in wires for i in w.initial + w.final if i.source not in read}
+        names = {c: c.name or (_output_name(c) if c in outputs else "") for c in self._forward}
         last = {(c.module, names[c], self.loop(c)): c for c in self._forward if c.operation is not None}
         weights = _weights(self._forward)
         found = []
@@ -83,13 +83,13 @@ class Names:
                 continue  # element t of a variable
             if not c.name and is_uniform(c):
                 continue
-            stands_in = c.kind in ("constant", "operation") or (c.kind == "input" and c.name == starts.get(id(c)))
-            if id(c) in starts and c.loop is None and stands_in:
+            stands_in = c.kind in ("constant", "operation") or (c.kind == "input" and c.name == starts.get(c))
+            if c in starts and c.loop is None and stands_in:
                 continue  # h⁽⁰⁾
-            if c.operation is not None and c.operation.name in REARRANGING and id(c) in weights:
+            if c.operation is not None and c.operation.name in REARRANGING and c in weights:
                 continue  # W.T is Wᵀ wherever it is
             is_last = c.operation is None or last[c.module, names[c], self.loop(c)] is c
-            if (names[c] and is_last) or c.operation is None or id(c) in delayed | stepwise:
+            if (names[c] and is_last) or c.operation is None or c in delayed | stepwise:
                 found.append((c, names[c] or NAMELESS[c.kind]))
         return found
 
@@ -105,43 +105,43 @@ def is_uniform(c: Component) -> bool:
     return c.kind == "constant" and all(v.size and (v == values[0].flat[0]).all() for v in values)
 
 
-def _invariant(components: list[Component]) -> set[int]:
-    found: set[int] = set()
+def _invariant(components: list[Component]) -> set[Component]:
+    found: set[Component] = set()
     for c in components:
         if c.loop is None or (
             c.wires
             and not c.is_sequence
             and not any(w.others or w.delay for w in c.wires)
-            and all(w.reach != "step" or id(w.source) in found for w in c.wires)
+            and all(w.reach != "step" or w.source in found for w in c.wires)
         ):
-            found.add(id(c))
+            found.add(c)
     return found
 
 
-def _weights(components: list[Component]) -> set[int]:
+def _weights(components: list[Component]) -> set[Component]:
     """What is computed from parameters and constants alone."""
-    found: set[int] = set()
+    found: set[Component] = set()
     for c in components:
-        if c.kind in ("parameter", "constant") or (c.wires and all(id(w.source) in found for w in c.wires)):
-            found.add(id(c))
+        if c.kind in ("parameter", "constant") or (c.wires and all(w.source in found for w in c.wires)):
+            found.add(c)
     return found
 
 
-def readers(components: Iterable[Component]) -> Counter[int]:
-    """How many components read each, by its id."""
-    return Counter(source for c in components for source in {id(w.source) for w in c.wires})
+def readers(components: Iterable[Component]) -> Counter[Component]:
+    """How many components read each."""
+    return Counter(source for c in components for source in {w.source for w in c.wires})
 
 
-def _totals(components: list[Component]) -> set[int]:
+def _totals(components: list[Component]) -> set[Component]:
     """Running sums of which nothing but the last is read."""
     read_at_steps = {
-        id(one.source)
+        one.source
         for c in components
         for wire in c.wires
         for one in (wire, *wire.others, *wire.initial, *wire.final)
         if one.reach in ("step", "all") and one.source is not c
     }
-    return {id(c) for c in components if c.is_sum and id(c) not in read_at_steps and _adds_to_itself(c)}
+    return {c for c in components if c.is_sum and c not in read_at_steps and _adds_to_itself(c)}
 
 
 def _adds_to_itself(c: Component) -> bool:

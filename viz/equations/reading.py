@@ -46,23 +46,23 @@ class Reading:
     def __init__(self, graph: Graph):
         self.circuit: Circuit = graph.fold()
         self.lengths = self.circuit.lengths
-        self._of = {id(step): c for c in self.circuit.components for step in c.visits}
+        self._of = {step: c for c in self.circuit.components for step in c.visits}
         self.examples = Examples(self.circuit)
         self.names = Names(self.circuit, self._ends(graph))
         self.equations: list[Equation] = []
         self.recorded: dict[tuple[Variable, int | None], Step] = {}
-        self._terms: dict[int, Term] = {}
-        self._pending: set[int] = set()
+        self._terms: dict[Component, Term] = {}
+        self._pending: set[Component] = set()
         self._known: dict[Term, Symbol] = {}
         named = self.names.variable
-        self.parameters = {named[id(c)] for c in self.circuit.components if c.kind == "parameter" and id(c) in named}
-        nameless = [c for c in self.circuit.components if c.kind == "constant" and not c.name and id(c) in named]
-        self.constants = {named[id(c)]: c for c in reversed(nameless)}
+        self.parameters = {named[c] for c in self.circuit.components if c.kind == "parameter" and c in named}
+        nameless = [c for c in self.circuit.components if c.kind == "constant" and not c.name and c in named]
+        self.constants = {named[c]: c for c in reversed(nameless)}
         self.definitions: dict[Variable, Term] = {}
         self._starting: list[tuple[tuple[bool, int], Equation]] = []
         self._starts: dict[tuple[Variable, int], Step] = {}
         self._read_by = self._readers()
-        self._times = {id(c): c.times(1 if c.loop is None else self.lengths[c.loop]) for c in self.circuit.components}
+        self._times = {c: c.times(1 if c.loop is None else self.lengths[c.loop]) for c in self.circuit.components}
         self._batch: Term = algebra.constant(1)
         if self.examples.size not in (None, 1):
             self._batch = BatchSize(())
@@ -73,15 +73,15 @@ class Reading:
     def _ends(self, graph: Graph) -> list[Component]:
         """The components that the forward pass ends with."""
         if graph.gradients:  # what the backward pass began with
-            return [self._of[id(next(iter(graph.gradients)))]]
+            return [self._of[next(iter(graph.gradients))]]
         return self.circuit.outputs
 
-    def _readers(self) -> Counter[int]:
+    def _readers(self) -> Counter[Component]:
         """How many components of this pass read each."""
         return readers(c for c in self.circuit.components if c.visits[0].forward is None)
 
     def _read_forward(self, c: Component) -> None:
-        variable = self.names.variable.get(id(c))
+        variable = self.names.variable.get(c)
         if variable is None:
             return
         self._record(c, variable)
@@ -90,11 +90,11 @@ class Reading:
 
     def define(self, c: Component, variable: Variable) -> None:
         """The equation of a variable."""
-        if id(c) in self.names.totals:
+        if c in self.names.totals:
             self.equations.append(Equation(self.symbol(c, variable), self._total(c)))
             return
         right = self.computed(c)
-        times = self._times[id(c)]
+        times = self._times[c]
         self.equations += [e for _, e in sorted(self._starting, key=lambda start: start[0])]
         self._starting.clear()
         self.equations.append(Equation(self.symbol(c, variable), right, times.start, times.stop - 1))
@@ -108,25 +108,25 @@ class Reading:
 
     def of_example(self, step: Step, example: int) -> np.ndarray:
         """The recorded value of a step, for one example, in NumPy's shape."""
-        axis = self.examples.axis(self._of[id(step)])
+        axis = self.examples.axis(self._of[step])
         return np.asarray(step.value) if axis is None else np.take(step.value, example, axis)
 
     # -- the value of a component at the step t ------------------------------------------------------------------
 
     def value(self, c: Component) -> Term:
         """Its name; without one what it is computed as."""
-        if id(c) in self.names.variable:
-            return self.symbol(c, self.names.variable[id(c)])
-        if id(c) in self._pending:  # what leads back to itself has to have a name
+        if c in self.names.variable:
+            return self.symbol(c, self.names.variable[c])
+        if c in self._pending:  # what leads back to itself has to have a name
             return self.symbol(c, self.names.invent(c))
-        if id(c) not in self._terms:
-            self._pending.add(id(c))
+        if c not in self._terms:
+            self._pending.add(c)
             term = self._unnamed(c)
-            self._pending.remove(id(c))
-            if id(c) in self.names.variable:  # it has one now
+            self._pending.remove(c)
+            if c in self.names.variable:  # it has one now
                 term = self._define_new(c, term)
-            self._terms[id(c)] = term
-        return self._terms[id(c)]
+            self._terms[c] = term
+        return self._terms[c]
 
     def _unnamed(self, c: Component) -> Term:
         if c.kind == "constant":
@@ -134,15 +134,15 @@ class Reading:
         if c.is_sequence:
             return self._element(c)
         term = terms.replaced(self.computed(c), self._known)
-        shared = self._read_by[id(c)] > 1 and c.visits[0].forward is None
-        if terms.size(term) > (LONG if shared else LONGEST) and id(c) not in self.names.variable:
+        shared = self._read_by[c] > 1 and c.visits[0].forward is None
+        if terms.size(term) > (LONG if shared else LONGEST) and c not in self.names.variable:
             self.names.invent(c)
         return term
 
     def _define_new(self, c: Component, right: Term) -> Symbol:
         """The equation of an invented name."""
-        variable = self.names.variable[id(c)]
-        times = self._times[id(c)]
+        variable = self.names.variable[c]
+        times = self._times[c]
         symbol = self.symbol(c, variable)
         self.equations.append(Equation(symbol, right, times.start, times.stop - 1))
         self._record(c, variable)
@@ -169,7 +169,7 @@ class Reading:
 
     def _name_array(self, array: Term, step: Step) -> Symbol:
         """Give the value of a step, an array that is read by element, a name and its equation."""
-        of_batch = self.examples.axis(self._of[id(step)]) is not None
+        of_batch = self.examples.axis(self._of[step]) is not None
         symbol = Symbol(array.shape, (), self.names.new(NEW, None), None, of_batch)
         self.equations.append(Equation(symbol, array))
         self.recorded[symbol.variable, None] = step
@@ -215,7 +215,7 @@ class Reading:
         else:
             over = tuple(range(len(x.shape) - 1)) if mean == "cross_entropy" else ()
         if isinstance(self._batch, BatchSize) and [x.shape[i] for i in over] == [self.examples.size]:
-            return replace(divisor, term=self._batch) if over == (self.examples.axis(self._of[id(x)]),) else divisor
+            return replace(divisor, term=self._batch) if over == (self.examples.axis(self._of[x]),) else divisor
         return divisor
 
     def _with_probabilities(self, c: Component, loss: Term) -> Term:
@@ -226,7 +226,7 @@ class Reading:
                 variable = self.names.new("ŷp", loop)
                 of_batch = self.examples.size is not None
                 symbol = Symbol(part.shape, (), variable, None if loop is None else Time("t"), of_batch)
-                times = self._times[id(c)]
+                times = self._times[c]
                 self.equations.append(Equation(symbol, part, times.start, times.stop - 1))
                 self._known[part] = symbol
                 self.definitions[variable] = part
@@ -245,22 +245,22 @@ class Reading:
             rows = element.shape[0] if element.shape else 1
             return Every((rows, len(source.visits)), (at(element, "s", source.first),), source.loop or 0)
         term = self._given(wire)
-        if wire.reach != "step" or id(source) in self.names.invariant:
+        if wire.reach != "step" or source in self.names.invariant:
             return term
-        absent = [t for t in self._times[id(c)] if t - wire.delay not in self._times[id(source)]]
+        absent = [t for t in self._times[c] if t - wire.delay not in self._times[source]]
         if not absent:
             return term
         if isinstance(term, Symbol) and all(self._start(c, wire, term, t) for t in absent):
             return term
-        present = [t for t in self._times[id(c)] if t not in absent]
+        present = [t for t in self._times[c] if t not in absent]
         initial = [self._stand_in(c, wire, t) for t in absent]
         return self._cases(c, [(term, present), *((i, [t]) for i, t in zip(initial, absent, strict=True))])
 
     def end(self, c: Component, which: str) -> Term:
         """The value at one end of its loop."""
-        if id(c) in self.names.totals:
-            return self.value(c) if id(c) in self.names.variable else self._total(c)
-        t = self._times[id(c)][-1 if which == "last" else 0]
+        if c in self.names.totals:
+            return self.value(c) if c in self.names.variable else self._total(c)
+        t = self._times[c][-1 if which == "last" else 0]
         return self.moment(self.value(c), c.loop, t)
 
     def moment(self, term: Term, loop: int | None, t: int) -> Term:
@@ -274,7 +274,7 @@ class Reading:
     def _total(self, c: Component) -> Term:
         past = own_past(c)
         (added,) = (wire for wire in c.wires if wire is not past)
-        times = self._times[id(c)]
+        times = self._times[c]
         assert c.loop is not None
         body = at(self.read(c, added, 0), "s")
         total = algebra.time_sum(body, c.loop, times.start, times.stop - 1)
@@ -303,7 +303,7 @@ class Reading:
         if key in self._starts:
             return np.array_equal(self._starts[key].value, step.value)
         self._starts[key] = self.recorded[key] = step
-        entered = initial.source.operation is None and id(initial.source) not in self.names.variable
+        entered = initial.source.operation is None and initial.source not in self.names.variable
         if entered and not is_uniform(initial.source):
             return True  # h⁽⁰⁾ is given
         loop = symbol.variable.loop
@@ -320,8 +320,8 @@ class Reading:
         for i, one in enumerate((wire, *wire.others)):
             plain = replace(one, others=(), choices=())
             term = at(self.value(one.source), "t", -one.delay)
-            for t in [t for t, choice in zip(self._times[id(c)], wire.choices, strict=True) if choice == i]:
-                there = t - one.delay in self._times[id(one.source)]
+            for t in [t for t, choice in zip(self._times[c], wire.choices, strict=True) if choice == i]:
+                there = t - one.delay in self._times[one.source]
                 if there or (isinstance(term, Symbol) and self._start(c, plain, term, t)):
                     options.append((term, [t]))
                 else:

@@ -138,18 +138,14 @@ def _factors(step: Step, names: Names) -> list[tuple[Step, str | None]]:
         both = run.backward(np.ones(step.shape))
     except GradientError:  # a constant: nothing can be derived
         return []
-    entered = {id(tensor.data): x for tensor, x in zip(inputs, step.inputs, strict=True)}
-    made, start = run.outputs[0], both.gradients[run.outputs[0]]
+    made = run.outputs[0]
+    entered = dict(zip(made.inputs, step.inputs, strict=True))
+    original, start = entered | {made: step}, both.gradients[made]
 
     def local(inner: Step) -> Written | None:
-        outer = step if inner is made else entered.get(id(inner.value))
-        return None if outer is None else _text(outer, _closed(names), DEEPEST)
+        return _text(original[inner], _closed(names), DEEPEST) if inner in original else None
 
-    return [
-        (entered[id(leaf.value)], _factor(gradient, start, local))
-        for leaf, gradient in both.gradients.items()
-        if id(leaf.value) in entered
-    ]
+    return [(entered[x], _factor(g, start, local)) for x, g in both.gradients.items() if x in entered]
 
 
 def _factor(gradient: Step, g: Step, names: Callable[[Step], Written | None]) -> str | None:
