@@ -134,7 +134,7 @@ WRONG = [
         GradientError,
         "grad: the function must return one number, not shape (3,): see jacobian",
     ),
-    (lambda: tg.jvp(tg.exp, (v,), (one,)), ShapeError, "jvp: tangent of shape () for an argument of shape (3,)"),
+    (lambda: tg.jvp(tg.exp, (v,), (one,)), ShapeError, "jvp: tangents[0] is of shape () and must be of shape (3,), …"),
 ]
 
 

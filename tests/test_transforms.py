@@ -1,14 +1,15 @@
 """Functions made from functions: gradients of every kind, nested; checkpoint; hooks; check_gradients."""
 
 import tracemalloc
-from typing import NamedTuple
+from collections import OrderedDict, defaultdict
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.autodiff.gradcheck import GradientMismatch, check_gradients
-from tinygrad_rnn.autodiff.nests import flatten
+from tinygrad_rnn.autodiff.nests import flatten, rebuild, with_leaves
 
 
 def leaf(values, dtype=None):
@@ -19,6 +20,11 @@ def close(found, expected, tolerance=1e-13):
     np.testing.assert_allclose(
         found.data if isinstance(found, tg.Tensor) else found, expected, rtol=tolerance, atol=1e-14
     )
+
+
+class State(NamedTuple):
+    h: Any
+    s: Any
 
 
 X = np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 0.3]])
@@ -67,21 +73,53 @@ def test_an_argument_without_influence_has_gradient_0():
     ("call", "error", "message"),
     [
         (lambda: tg.grad(lambda x: x)(X), tg.GradientError, r"one number, not shape \(2, 3\): see jacobian"),
-        (lambda: tg.grad(lambda x: 1.0)(X), tg.GradientError, "must return a tensor, not float"),
-        (lambda: tg.grad(lambda x: (x, x))(X), tg.GradientError, "must return a tensor, not tuple"),
+        (lambda: tg.grad(lambda x: (x, x))(X), tg.GradientError, "must return one number, not tuple: see jacobian"),
+        (lambda: tg.grad(lambda x: None)(X), tg.GradientError, "returned None: is a return statement missing?"),
+        (lambda: tg.grad(lambda x: x.data)(X), tg.GradientError, "the value must be a tensor, not ndarray: compute it"),
+        (lambda: tg.grad(lambda x: 1j)(X), tg.GradientError, "the value must be a tensor, not complex"),
+        (lambda: tg.vjp(lambda x: {"y": [x, "z"]}, X), tg.GradientError, r"the value\['y'\]\[1\] must .* not str"),
         (lambda: tg.grad(lambda x: x.sum(), 1)(X), IndexError, "no argument 1: the function was called with 1"),
+        (lambda: tg.grad(lambda x: x.sum(), (0, -2))(X), IndexError, "no argument -2: the function was called with 1"),
+        (lambda: tg.grad(lambda x: x.sum())(x=X), IndexError, "no argument 0: the function was called with 0"),
         (lambda: tg.grad(lambda x: x)(3), TypeError, "argument 0: only floating point tensors have gradients"),
+        (lambda: tg.grad(lambda x: x)(True), TypeError, "argument 0: only floating point .* is bool: use dtype=float"),
         (lambda: tg.grad(lambda x: x)("3"), TypeError, "argument 0: a tensor holds real numbers or booleans"),
-        (lambda: tg.vjp(lambda x: x * 2, X)[1](X[0]), tg.ShapeError, r"shape \(3,\) for a tensor of shape \(2, 3\)"),
-        (lambda: tg.jvp(lambda x: x, (X,), (X, X)), ValueError, "1 arguments need as many tangents, not 2"),
-        (lambda: tg.jvp(lambda x: x, (X,), (X[0],)), tg.ShapeError, r"tangent of shape \(3,\) for .* \(2, 3\)"),
-        (lambda: tg.hvp(lambda x: x.sum(), X, X[0]), tg.ShapeError, r"direction of shape \(3,\) for .* \(2, 3\)"),
+        (
+            lambda: tg.grad(lambda x: x)(x for x in X),
+            TypeError,
+            "argument 0: a tensor holds real numbers .* not object",
+        ),
+        (
+            lambda: tg.grad(lambda x, nest: x, (0, -1))(1.0, {"state": State(3, 1.0)}),
+            TypeError,
+            r"argument -1\['state'\]\.h: only floating point tensors have gradients, .* is int64: use dtype=float",
+        ),
+        (lambda: tg.vjp(lambda x: x * 2, X)[1](X[0]), tg.ShapeError, r"u is of shape \(3,\) and must be .* \(2, 3\)"),
+        (lambda: tg.vjp(lambda x: x * 2, X[0])[1]([1.0] * 3), tg.ShapeError, r"u is missing .*\(a list is a nest, not"),
+        (lambda: tg.vjp(lambda x: {"y": x}, X)[1]({}), tg.ShapeError, r"u\['y'\] is missing and must be of shape \(2"),
+        (
+            lambda: tg.vjp(lambda x: (x, None), X)[1]((X, 1.0)),
+            tg.ShapeError,
+            r"u\[1\] is of shape \(\) and must be left",
+        ),
+        (lambda: tg.jvp(lambda x: x, (X,), (X, X)), tg.ShapeError, r"tangents\[1\] .* must be left out, as in args"),
+        (lambda: tg.jvp(lambda x: x, (X,), (X[0],)), tg.ShapeError, r"tangents\[0\] is of shape \(3,\) .* \(2, 3\)"),
+        (lambda: tg.jvp(lambda x: x, X, X), TypeError, r"args and tangents are tuples: \(x,\) and \(v,\) for"),
+        (lambda: tg.jvp(lambda x: x, ({"a": X},), {"a": X}), TypeError, "args and tangents are tuples"),
+        (
+            lambda: tg.jvp(lambda s: s.h, (State(1.0, 2.0),), (State(1.0, None),)),
+            tg.ShapeError,
+            r"jvp: tangents\[0\]\.s is missing and must be of shape \(\), as in args",
+        ),
+        (lambda: tg.hvp(lambda x: x.sum(), X, X[0]), tg.ShapeError, r"hvp: v is of shape \(3,\) .* \(2, 3\), as in x"),
+        (lambda: tg.hvp(lambda x: x[0], [1.0], [1.0, 2.0]), tg.ShapeError, r"hvp: v\[1\] is of shape \(\) and .* out"),
         (lambda: tg.checkpoint(lambda x: 1.0, X), TypeError, "checkpoint: the function must return tensors, not float"),
     ],
 )
-def test_wrong_use_is_an_error_that_says_what_is_wanted(call, error, message):
-    with pytest.raises(error, match=message):
+def test_wrong_use_is_an_error_of_one_line_that_says_what_is_wanted(call, error, message):
+    with pytest.raises(error, match=message) as raised:
         call()
+    assert "\n" not in str(raised.value)
 
 
 # -- vjp, jvp, jacobian, hessian, hvp --------------------------------------------------------------
@@ -109,7 +147,7 @@ def numeric_jacobian(function, x, h=1e-6):
         e = np.zeros(x.shape)
         e[i] = h
         columns.append((function(tg.Tensor(x + e)).data - function(tg.Tensor(x - e)).data) / (2 * h))
-    return np.stack(columns, axis=-1).reshape(*columns[0].shape, *x.shape)
+    return np.stack(columns, axis=-1).reshape(columns[0].shape + x.shape)
 
 
 @each_function
@@ -156,6 +194,319 @@ def test_jvp_along_several_arguments_is_the_sum():
     a, b, da, db = np.random.default_rng(0).normal(size=(4, 3, 3))
     close(tg.jvp(tg.matmul, (a, b), (da, db))[1], da @ b + a @ db)
     assert tg.jvp(lambda x: x, (np.ones(2, np.float32),), (np.ones(2),))[1].dtype == np.float32
+
+
+# -- nests -----------------------------------------------------------------------------------------
+
+
+def same(found, expected, tolerance=1e-13):
+    """The same types of containers, the same keys in the same order, close numbers."""
+    if expected is None:
+        assert found is None
+    elif isinstance(expected, dict):
+        assert type(found) is type(expected)
+        assert list(found) == list(expected)
+        same(list(found.values()), list(expected.values()), tolerance)
+    elif isinstance(expected, (tuple, list)):
+        assert type(found) is type(expected)
+        assert len(found) == len(expected)
+        for f, e in zip(found, expected, strict=True):
+            same(f, e, tolerance)
+    else:
+        assert found.shape == np.shape(expected)
+        close(found, expected, tolerance)
+
+
+def regression(params, x, y):
+    """½ |x Wᵀ + b − y|²"""
+    return ((x @ params["W"].T + params["b"] - y) ** 2).sum() / 2
+
+
+W, B, Y = np.array([[1.0, -1.0, 2.0], [0.0, 3.0, 1.0]]), np.array([0.5, -0.5]), np.array([[1.0, 2.0], [3.0, 4.0]])
+
+
+def test_the_gradient_of_a_dict_of_parameters_is_a_dict_of_gradients():
+    error = X @ W.T + B - Y
+    expected = {"W": error.T @ X, "b": error.sum(0)}
+    for kind in np.array, tg.Tensor, tg.Parameter:
+        value, found = tg.value_and_grad(regression)({"W": kind(W), "b": kind(B)}, X, Y)
+        close(value, (error**2).sum() / 2)
+        same(found, expected)
+    by_y, by_params = tg.grad(regression, (-1, 0))({"W": W, "b": B}, X, Y)
+    close(by_y, -error)
+    same(by_params, expected)
+
+
+@pytest.mark.parametrize(
+    ("nest", "gradient"),
+    [
+        ((2.0, 3.0), (3.0, 2.0)),
+        ([2.0, 3.0], [3.0, 2.0]),
+        ({"b": 2.0, "a": 3.0}, {"b": 3.0, "a": 2.0}),
+        (OrderedDict(b=2.0, a=3.0), OrderedDict(b=3.0, a=2.0)),
+        (defaultdict(list, b=2.0, a=3.0), defaultdict(list, b=3.0, a=2.0)),
+        (State(2.0, 3.0), State(3.0, 2.0)),
+        (State(np.float64(2), (np.array(3.0),)), State(3.0, (2.0,))),
+        (State(None, [2.0, None, 3.0]), State(None, [3.0, None, 2.0])),
+        ({"x": [tg.Tensor(2.0), (), []], 0: {}, 1: tg.Parameter(3.0)}, {"x": [3.0, (), []], 0: {}, 1: 2.0}),
+    ],
+    ids=str,
+)
+def test_the_gradient_has_the_structure_and_the_types_of_the_argument(nest, gradient):
+    def product(nest):
+        x, y = flatten(nest)
+        return x * y
+
+    same(tg.grad(product)(nest), gradient)
+    same(tg.grad(product, (0,))(nest), (gradient,))
+    same(tg.vjp(product, nest)[1](10.0), (rebuild(gradient, lambda g: 10 * g),))
+    same(tg.jvp(product, (nest,), (gradient,))[1], 3.0**2 + 2**2)
+    same(tg.hvp(product, nest, nest), gradient)  # the Hessian exchanges x and y
+
+
+@pytest.mark.parametrize("nest", [{}, (), [], None, [[], ({},)], {"state": State(None, ())}], ids=str)
+def test_a_nest_without_leaves_has_a_gradient_without_leaves(nest):
+    def f(nest, x):
+        return x * x
+
+    same(tg.grad(f)(nest, 3.0), nest)
+    same(tg.grad(f, (1, 0))(nest, 3.0), (6.0, nest))
+    same(tg.hessian(f, (0, 1))(nest, 3.0), (nest, (nest, 2.0)))
+    same(tg.jvp(f, (nest, 3.0), (nest, 1.0)), (9.0, 6.0))
+    same(tg.vjp(lambda x: (nest, 1.0), 3.0)[1]((nest, 1.0)), (0.0,))
+
+
+def test_a_tensor_at_two_places_of_a_nest_has_a_gradient_for_each():
+    for w in tg.Parameter([1.0, 2.0]), tg.Tensor([1.0, 2.0]):
+        same(
+            tg.grad(lambda p: (2 * p["a"] + p["b"] ** 2).sum())({"a": w, "b": w}),
+            {"a": np.array([2, 2]), "b": 2 * w.data},
+        )
+        assert w.grad is None
+    assert tg.grad(lambda a, b: a * a * b, (0, -2))(3.0, 2.0) == (12, 12)  # one place that is named twice
+
+
+def test_a_leaf_without_influence_has_gradient_0_of_its_shape_and_dtype():
+    nest = {"x": X, "single": np.ones((2, 0), np.float32), "y": [1.0]}
+    found = tg.grad(lambda nest: nest["x"][0, 0] * 2)(nest)
+    same(found, {"x": np.array([[2, 0, 0], [0, 0, 0]]), "single": np.zeros((2, 0)), "y": [0.0]})
+    assert found["single"].dtype == np.float32
+    same(tg.jacobian(lambda nest: nest["x"][0])(nest)["single"], np.zeros((3, 2, 0)))
+    same(tg.hvp(lambda nest: nest["x"].sum(), nest, nest), {"x": 0 * X, "single": np.zeros((2, 0)), "y": [0.0]})
+
+
+def test_leaves_keep_their_dtype():
+    def f(a, b, c):
+        return {"single": a * 2, "double": (a.sum() * b) * c}
+
+    args = np.ones(2, np.float32), 3.0, np.float16(2)
+    dtypes = [np.float32, np.float64, np.float16]
+    gradient = tg.grad(lambda *args: f(*args)["double"], (0, 1, 2))(*args)
+    _, pushed = tg.jvp(f, args, (np.ones(2), 1, 1))
+    value, pullback = tg.vjp(f, *args)
+    assert [g.dtype for g in gradient] == [g.dtype for g in pullback(value)] == dtypes
+    assert (pushed["single"].dtype, pushed["double"].dtype) == (np.float32, np.float64)
+    same(pushed, {"single": np.array([2, 2]), "double": 2 * 3 * 2 + 2 * 2 + 2 * 3})
+
+
+def test_nan_in_one_leaf_reaches_only_the_gradients_that_depend_on_it():
+    same(tg.grad(lambda p: p["a"] * p["b"] + p["c"])({"a": np.nan, "b": 2.0, "c": 1.0}), {"a": 2, "b": np.nan, "c": 1})
+
+
+def test_a_list_of_numbers_is_a_nest_and_not_an_array():
+    same(tg.grad(lambda x: x[0] * x[1])([2.0, 3.0]), [3.0, 2.0])
+    with pytest.raises(AttributeError, match="'list' object has no attribute 'sum'"):
+        tg.grad(lambda x: x.sum())([2.0, 3.0])
+
+
+def test_keyword_arguments_go_to_the_function_as_they_are():
+    seen = []
+
+    def f(x, k=1.0, label=None):
+        seen.append((k, label))
+        return x["a"] ** 2 * k
+
+    x, label = {"a": 3.0}, [1, "as it is"]
+    same(tg.grad(f)(x, k=2.0, label=label), {"a": 12})
+    same(tg.value_and_grad(f)(x, k=2.0, label=label), (18.0, {"a": 12}))
+    same(tg.vjp(f, x, k=2.0, label=label)[1](1.0), ({"a": 12},))
+    same(tg.jvp(f, (x,), (x,), k=2.0, label=label), (18.0, 36.0))
+    same(tg.jacobian(f)(x, k=2.0, label=label), {"a": 12})
+    same(tg.hessian(f)(x, k=2.0, label=label), {"a": {"a": 4}})
+    same(tg.hvp(f, x, x, k=2.0, label=label), {"a": 12})
+    assert all(k == 2.0 and found is label for k, found in seen)
+    same(tg.grad(f)(x), {"a": 6})
+
+
+@pytest.mark.parametrize("number", [1.0, 1, np.float64(1), np.float32(1), np.int64(1), True])
+def test_a_number_as_the_value_is_a_constant(number):
+    value, gradient = tg.value_and_grad(lambda x: number)({"x": X})
+    assert value.item() == 1
+    same(gradient, {"x": np.zeros((2, 3))})
+    same(tg.jvp(lambda x: (x * 2, number), (1.0,), (1.0,)), ((2.0, 1), (2.0, 0)))
+    same(tg.vjp(lambda x: (x * 2, number), 1.0)[1]((10.0, 10.0)), (20.0,))
+    same(tg.hessian(lambda x: number)(1.0), 0.0)
+
+
+def several(p, q):
+    """A nest of values of different shapes; p is a dict of (2, 3), (); q a vector (3,)."""
+    return {
+        "y": tg.tanh(p["W"] @ q) * p["s"],
+        "rest": State(p["s"] ** 3, [tg.argmax(q), None, (q * p["W"][0], 2.5)]),
+    }
+
+
+P, Q = {"W": X, "s": 0.7}, np.array([0.2, -0.4, 1.5])
+
+
+def differences(function, *args):
+    """For each leaf of the arguments a list of central differences, one for each leaf of the value."""
+    leaves, found = [np.asarray(x) for x in flatten(args)], []
+    for i, leaf in enumerate(leaves):
+
+        def values(x, i=i):
+            changed = with_leaves(args, [*map(tg.Tensor, leaves[:i]), x, *map(tg.Tensor, leaves[i + 1 :])])
+            return [y if isinstance(y, tg.Tensor) else tg.Tensor(y) for y in flatten(function(*changed))]
+
+        count = len(values(tg.Tensor(leaf)))
+        found.append([numeric_jacobian(lambda x, k=k, values=values: values(x)[k], leaf) for k in range(count)])
+    return found
+
+
+def test_jacobian_vjp_and_jvp_of_nests_agree_with_differences():
+    J = tg.jacobian(several, (0, 1))(P, Q)
+    assert list(J) == ["y", "rest"]
+    assert type(J["rest"]) is State
+    assert J["rest"].s[1] is None
+    blocks = [flatten(j) for j in (J["y"], J["rest"].h, J["rest"].s[0], *J["rest"].s[2])]  # value leaf × argument leaf
+    numbers = differences(several, P, Q)
+    for k, row in enumerate(blocks):
+        for i, block in enumerate(row):
+            assert block.shape == numbers[i][k].shape
+            np.testing.assert_allclose(block.data, numbers[i][k], rtol=1e-7, atol=1e-9)
+
+    rng = np.random.default_rng(0)
+    value, pullback = tg.vjp(several, P, Q)
+    same(value, rebuild(several({"W": tg.Tensor(X), "s": tg.Tensor(0.7)}, tg.Tensor(Q)), np.asarray))
+    u = rebuild(value, lambda y: rng.normal(size=y.shape))
+    expected = [
+        sum(np.tensordot(a, b.data, a.ndim) for a, b in zip(flatten(u), column, strict=True))
+        for column in zip(*blocks, strict=True)
+    ]
+    pulled = pullback(u)
+    same(pulled, ({"W": expected[0], "s": expected[1]}, expected[2]))
+
+    v = rebuild((P, Q), lambda x: rng.normal(size=np.shape(x)))
+    value, pushed = tg.jvp(several, (P, Q), v)
+    along = [
+        sum(np.tensordot(b.data, d, d.ndim) for b, d in zip(row, map(np.asarray, flatten(v)), strict=True))
+        for row in blocks
+    ]
+    same(pushed, {"y": along[0], "rest": State(along[1], [along[2], None, (along[3], along[4])])})
+    reordered = {"s": v[0]["s"], "W": v[0]["W"]}, v[1]  # keys are matched by name
+    same(tg.jvp(several, (P, Q), reordered)[1], rebuild(pushed, lambda t: t.data))
+
+
+def test_hessian_and_hvp_of_nests_agree_with_differences_of_the_gradient():
+    def loss(p, q):
+        value = several(p, q)
+        return (value["y"] ** 2).sum() * value["rest"].h + tg.sin(value["rest"].s[2][0]).sum()
+
+    H = tg.hessian(loss, (0, 1))(P, Q)
+    numbers = differences(tg.grad(loss, (0, 1)), P, Q)
+    rows = [flatten(H[0]["W"]), flatten(H[0]["s"]), flatten(H[1])]
+    for k, row in enumerate(rows):
+        for i, block in enumerate(row):
+            assert block.shape == numbers[i][k].shape
+            np.testing.assert_allclose(block.data, numbers[i][k], rtol=1e-7, atol=1e-8)
+    same(tg.hessian(loss)(P, Q), {k: {j: H[0][k][0][j].data for j in P} for k in P})
+
+    v = {"s": -0.3, "W": X[::-1]}
+    found = tg.hvp(lambda p: loss(p, Q), P, v)
+    same(found, {k: np.tensordot(H[0][k][0]["W"].data, v["W"], 2) + H[0][k][0]["s"].data * v["s"] for k in P}, 1e-12)
+    same(tg.jvp(tg.grad(lambda p: loss(p, Q)), (P,), (v,))[1], rebuild(found, lambda t: t.data), 1e-12)
+
+
+def test_a_function_may_change_the_dict_that_it_is_given_and_the_caller_the_value():
+    def f(p):
+        p["a"] = p.pop("b") * p["a"]
+        p["c"] = p["a"] ** 2
+        return p
+
+    nest = {"a": 3.0, "b": 2.0}
+    same(tg.grad(lambda p: f(p)["c"])(nest), {"a": 24, "b": 36})
+    value, pullback = tg.vjp(f, nest)
+    del value["a"]
+    same(pullback({"a": 0.0, "c": 1.0}), ({"a": 24, "b": 36},))
+    assert nest == {"a": 3.0, "b": 2.0}
+
+
+def test_a_jacobian_of_nests_runs_the_function_once():
+    runs = []
+
+    def f(nest):
+        runs.append(1)
+        return nest["a"] * nest["b"], nest["a"]
+
+    tg.jacobian(f)({"a": Q, "b": 2.0})
+    assert len(runs) == 1
+
+
+def test_transforms_of_nests_compose_without_mixing_up_their_variables():
+    def inner(p, q):
+        return p["x"] * q["x"] ** 2
+
+    def outer(p):
+        slope = tg.grad(inner, 1)(p, {"x": p["x"] * 2})  # 2 p q at q = 2 p: 4 p²
+        return slope["x"] * p["y"]
+
+    same(tg.grad(outer)({"x": 3.0, "y": 5.0}), {"x": 8 * 3 * 5, "y": 4 * 9})
+    same(tg.hessian(outer)({"x": 3.0, "y": 5.0}), {"x": {"x": 40, "y": 24}, "y": {"x": 24, "y": 0}})
+    confusion = tg.grad(lambda p: p["x"] * tg.grad(lambda q: p["x"] + q["x"])({"x": 1.0})["x"])
+    same(confusion({"x": 1.0}), {"x": 1})
+
+    def pushed(p):
+        return tg.jvp(lambda q: (q["x"] * p["x"], q["y"]), (p,), ({"x": p["y"], "y": 1.0},))[1][0]  # y x
+
+    same(tg.grad(pushed)({"x": 3.0, "y": 5.0}), {"x": 5, "y": 3})
+    third = tg.grad(lambda p: tg.grad(lambda p: tg.grad(lambda p: p["x"] ** 4)(p)["x"])(p)["x"])
+    same(third({"x": 2.0}), {"x": 48})
+
+
+def test_a_checkpoint_inside_transforms_of_nests_changes_nothing():
+    def loss(save):
+        def run(p, q):
+            part = save(lambda p, q: {"a": tg.tanh(p["W"] @ q), "b": (p["s"] * q, None)}, p, q)
+            return (part["a"] ** 2).sum() * part["b"][0].sum()
+
+        return run
+
+    plain, saved = loss(lambda f, *args: f(*args)), loss(tg.checkpoint)
+    for transform in (
+        lambda f: tg.grad(f, (0, 1))(P, Q),
+        lambda f: tg.hessian(f, (0, 1))(P, Q),
+        lambda f: tg.jvp(f, (P, Q), (P, Q)),
+        lambda f: tg.hvp(lambda p: f(p, Q), P, P),
+    ):
+        same(transform(saved), rebuild(transform(plain), lambda t: t.data), 1e-12)
+
+
+def test_values_and_gradients_of_nests_are_constants_unless_somebody_outside_follows_them():
+    nest = {"a": X, "b": 2.0}
+
+    def f(p):
+        return {"y": p["a"] * p["b"]}
+
+    results = tg.vjp(f, nest)[0], tg.vjp(f, nest)[1]({"y": X}), tg.jvp(f, (nest,), (nest,)), tg.jacobian(f)(nest)
+    assert not any(t.requires_grad for t in flatten(results))
+    w = tg.Parameter([1.0, 2.0])
+    slope = tg.grad(lambda p: (p["w"] ** 3).sum())({"w": w})["w"]
+    slope.sum().backward()
+    close(w.grad, [6, 12])
+    with tg.no_grad():
+        follows = {"a": leaf(X), "b": leaf(2.0)}
+        results = tg.jvp(f, (follows,), (follows,)), tg.vjp(f, follows)[1]({"y": leaf(X)}), tg.jacobian(f)(follows)
+        assert not any(t.requires_grad for t in flatten(results))
 
 
 # -- nesting ---------------------------------------------------------------------------------------
@@ -241,11 +592,6 @@ def test_under_no_grad_transforms_work_and_return_constants():
 # -- checkpoint ------------------------------------------------------------------------------------
 
 
-class State(NamedTuple):
-    h: tg.Tensor
-    s: tg.Tensor
-
-
 def parameters():
     rng = np.random.default_rng(0)
     return leaf(rng.normal(size=(3, 3))), leaf(rng.normal(size=3))
@@ -267,6 +613,7 @@ CHECKPOINTED = {
     "a constant beside": lambda x, W, b: (x @ W, tg.Tensor([1, 2])),
     "an input as it is": lambda x, W, b: (x, W, W),
     "0-d and empty": lambda x, W, b: (tg.norm(W), x[:0] * 2, x.sum() + b),
+    "None beside": lambda x, W, b: (x @ W, None, {"b": b, "state": None}),
     "one unused": lambda x, W, b: (x @ W, tg.log(x * x)),
     "an operation with several results": lambda x, W, b: tg.split(tg.tanh(x @ W), [1], axis=1),
     "a checkpoint": lambda x, W, b: tg.tanh(tg.checkpoint(lambda x: tg.tanh(x @ W) + b, x)),

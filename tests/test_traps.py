@@ -722,7 +722,7 @@ def test_integers_and_booleans_are_constants_and_asking_them_for_a_gradient_is_a
     with pytest.raises(TypeError, match="only floating point"):
         x.requires_grad = True
     assert not (x + 1).requires_grad
-    with pytest.raises(TypeError, match="argument 0: only floating point"):
+    with pytest.raises(TypeError, match=r"argument 0(\[0\])?: only floating point"):
         tg.grad(lambda x: x.sum())(values)
 
 

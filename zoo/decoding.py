@@ -80,7 +80,7 @@ def beam(
     if not 0 <= length_power < np.inf:
         raise ValueError(f"beam: length_power is finite and at least 0, not {length_power}")
     B, symbols = _checked(y, state, T, end)
-    y, state = rebuild((y, state), lambda a: None if a is None else a[np.repeat(np.arange(B), width)])
+    y, state = rebuild((y, state), lambda a: a[np.repeat(np.arange(B), width)])
     log_p = np.full((B, width), -np.inf)
     log_p[:, 0] = 0  # at first there is one beginning, the empty one
     ended, lengths = np.zeros((B, width), bool), np.zeros((B, width), int)
@@ -102,7 +102,7 @@ def beam(
             labels = np.concatenate([np.take_along_axis(labels, beginning[None], axis=-1), label[None]])
             ended = ended | (label == end)
             row = (np.arange(B)[:, None] * width + beginning).ravel()
-            state = rebuild(state, lambda a: None if a is None else a[row])  # noqa: B023
+            state = rebuild(state, lambda a: a[row])  # noqa: B023
             y = tg.one_hot(label.ravel(), symbols, o.dtype)
     return Decoded(labels[..., 0], lengths[:, 0], log_p[:, 0])
 
@@ -131,7 +131,7 @@ def _checked(y: Any, state: Any, T: int, end: int | None) -> tuple[int, int]:
         raise tg.ShapeError(f"y must be of shape (B, symbols), not {np.shape(y)}")
     B, symbols = np.shape(y)
     for path, part in flatten_with_paths(state, "state"):
-        if part is not None and np.shape(part)[:1] != (B,):
+        if np.shape(part)[:1] != (B,):
             raise tg.ShapeError(f"{path} must have a row for each of {B} sequences, not shape {np.shape(part)}")
     if not (isinstance(T, (int, np.integer)) and T >= 0):
         raise ValueError(f"T: a whole number from 0 up, not {T!r}")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn.autodiff.nests import flatten, flatten_with_paths, rebuild
+from tinygrad_rnn.autodiff.nests import flatten, flatten_with_paths, rebuild, with_leaves
 
 
 def run(
@@ -177,8 +177,7 @@ def _state_after(counts: Any, after: Any, before: Any) -> Any:
     """The state after a step for sequences of which it counts, the one before it for the others."""
     if counts is None:
         return after
-    parts = iter(_chosen(counts, flatten_with_paths(after, "state"), flatten(before)))
-    return rebuild(after, lambda _: next(parts))
+    return with_leaves(after, _chosen(counts, flatten_with_paths(after, "state"), flatten(before)))
 
 
 def _chosen(counts: Any, after: list[tuple[str, Any]], before: list[Any]) -> list[Any]:

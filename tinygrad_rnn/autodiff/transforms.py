@@ -1,159 +1,198 @@
 """Functions made from functions: gradients, Jacobians, products with them, in any order of differentiation.
 
-Each runs the function on fresh tensors that stand for its arguments, so transforms nest:
-``grad(lambda x: x * grad(f)(x))`` keeps the inner x and the outer x apart.
+Arguments and values may be nests, that is dicts, lists, tuples and named tuples of arrays, tensors and floats:
+``grad(loss)({"W": W, "b": b}, x, y)`` is ``{"W": ∂loss/∂W, "b": ∂loss/∂b}``. A list of numbers is a nest too; for a
+vector give an array. None is an empty nest. Keyword arguments go to the function and are not differentiated.
+
+Each transform flattens the nest and runs the function on fresh tensors that stand for the leaves, so transforms
+compose: ``grad(lambda x: x * grad(f)(x))`` keeps the inner x and the outer x apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from .errors import GradientError, ShapeError, complaint
 from .mode import current_mode, mode
-from .nests import flatten, rebuild
+from .nests import duplicate, flatten, flatten_with_paths, rebuild, with_leaves
 from .operation import operation
-from .operations import astype, concatenate, multiply, positive, reshape, stack
-from .operations import sum as total
+from .operations import astype, concatenate, positive, reshape, stack
 from .reverse import Node, next_number
 from .tensor import Tensor, gradients
 
-Argnums = int | tuple[int, ...]
+Argnums = int | Sequence[int]
 
 
-def value_and_grad(function: Callable[..., Tensor], argnums: Argnums = 0) -> Callable[..., tuple[Tensor, Any]]:
+def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., tuple[Tensor, Any]]:
     """A function with the arguments of `function` that returns (value, gradient).
 
-    `function` returns a single number. The gradient has the shape of argument `argnums`; with several
-    numbers it is a tuple. An argument that has no influence has gradient 0.
+    `function` returns a single number. The gradient has the structure and the shapes of argument `argnums`; with
+    several numbers it is a tuple of gradients. A leaf that has no influence has gradient 0.
+
+    Raises GradientError if the value is not a single number, TypeError if a leaf is an integer or no number at all,
+    IndexError if there is no such argument.
     """
 
-    def run(*args: Any) -> tuple[Tensor, Any]:
-        value, pullback, _ = _linearised(function, args, argnums)
-        if value.size != 1:
-            raise complaint(
-                GradientError, f"grad: the function must return one number, not shape {value.shape}: see jacobian"
-            )
-        return value, pullback(np.ones(value.shape, value.dtype))
+    def run(*args: Any, **keywords: Any) -> tuple[Tensor, Any]:
+        value, variables, pull, _ = _linearised(function, args, keywords, argnums)
+        if not isinstance(value, Tensor) or value.size != 1:
+            returned = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
+            raise complaint(GradientError, f"grad: the function must return one number, not {returned}: see jacobian")
+        return value, with_leaves(variables, pull([np.ones(value.shape, value.dtype)]))
 
     return run
 
 
-def grad(function: Callable[..., Tensor], argnums: Argnums = 0) -> Callable[..., Any]:
+def grad(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """A function that returns the gradient of `function`; see value_and_grad."""
-    return lambda *args: value_and_grad(function, argnums)(*args)[1]
+    return lambda *args, **keywords: value_and_grad(function, argnums)(*args, **keywords)[1]
 
 
-def vjp(function: Callable[..., Tensor], *args: Any) -> tuple[Tensor, Callable[[Any], tuple[Tensor, ...]]]:
-    """(value, pullback): pullback(u), u of the value's shape, is uᵀJ for each argument, as a tuple."""
-    value, pullback, _ = _linearised(function, args, tuple(range(len(args))))
-    return value, pullback
+def vjp(function: Callable[..., Any], *args: Any, **keywords: Any) -> tuple[Any, Callable[[Any], tuple]]:
+    """(value, pullback): pullback(u) is uᵀJ for each argument, as a tuple.
+
+    u must have the structure and the shapes of the value, otherwise pullback raises ShapeError.
+    """
+    value, variables, pull, _ = _linearised(function, args, keywords, range(len(args)))
+    return duplicate(value), lambda u: with_leaves(variables, pull(_matched("vjp: u", u, value, "the value")))
 
 
-def jvp(function: Callable[..., Tensor], args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tensor, Tensor]:
+def jvp(function: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any], **keywords: Any) -> tuple[Any, Any]:
     """(value, J v): how the value changes as the arguments move along `tangents`.
 
-    uᵀJ is linear in u, so its derivative with respect to u, along v, is J v, at any u.
+    `tangents` must have the structure and the shapes of `args`, otherwise jvp raises ShapeError; J v has those of
+    the value. The pullback u ↦ uᵀJ is linear, with the matrix Jᵀ, so its own pullback is v ↦ J v, at any u.
     """
-    if len(args) != len(tangents):
-        raise complaint(ValueError, f"jvp: {len(args)} arguments need as many tangents, not {len(tangents)}")
-    value, pullback, followed = _linearised(function, tuple(args), tuple(range(len(args))))
-    followed = followed or (
-        current_mode().gradients and any(isinstance(v, Tensor) and v.requires_grad for v in tangents)
-    )
-    u = Tensor(np.ones(value.shape, value.dtype), requires_grad=True)
-    with mode(gradients=True):
-        pulled = pullback(u)
-        dot = Tensor(0.0)
-        for x, v in zip(pulled, tangents, strict=True):
-            v = v if isinstance(v, Tensor) else np.asarray(v, x.dtype)
-            if v.shape != x.shape:
-                raise complaint(ShapeError, f"jvp: tangent of shape {v.shape} for an argument of shape {x.shape}")
-            dot = dot + total(x * v)
-    assert u.node is not None
-    pushed = gradients(dot, [u.node], create_graph=followed)[0] if dot.requires_grad else None
-    return value, Tensor(np.zeros(value.shape, value.dtype)) if pushed is None else pushed
+    if not (isinstance(args, (tuple, list)) and isinstance(tangents, (tuple, list))):
+        raise complaint(TypeError, "jvp: args and tangents are tuples: (x,) and (v,) for a function of one argument")
+    value, variables, pull, followed = _linearised(function, args, keywords, range(len(args)))
+    directions = _matched("jvp: tangents", tuple(tangents), variables, "args")
+    # Integers cannot be variables; result_type gives a floating point type for them, and keeps one.
+    ones = [np.ones(y.shape, np.result_type(y.dtype, np.float16)) for y in flatten(value)]
+    with mode(gradients=followed):
+        _, _, push, _ = _linearised(lambda *u: pull(u), ones, {}, range(len(ones)))
+    return value, with_leaves(value, push(directions))
 
 
-def jacobian(function: Callable[..., Tensor], argnum: int = 0) -> Callable[..., Tensor]:
+def jacobian(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """A function that returns ∂value[i…]/∂argument[j…], of shape value.shape + argument.shape.
 
-    One backward pass for each element of the value.
+    For nests it returns a nest of Jacobians: it has the structure of the value, with a nest of the structure of
+    argument `argnums` in place of each leaf. One backward pass for each element of the value.
     """
 
-    def run(*args: Any) -> Tensor:
-        value, pullback, _ = _linearised(function, args, argnum)
-        directions = np.eye(value.size, dtype=value.dtype).reshape(value.size, *value.shape)
-        rows = [pullback(u) for u in directions]
-        if not rows:
-            return Tensor(np.zeros(value.shape + np.shape(args[argnum]), value.dtype))
-        return reshape(stack(rows), value.shape + rows[0].shape)
+    def run(*args: Any, **keywords: Any) -> Any:
+        value, variables, pull, _ = _linearised(function, args, keywords, argnums)
+
+        def of_leaf(i: int, y: Tensor) -> Any:
+            rows = [pull([u], i) for u in np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)]
+            if not rows:
+                return rebuild(variables, lambda x: Tensor(np.zeros(y.shape + x.shape, x.dtype)))
+            columns = zip(*rows, strict=True)
+            return with_leaves(variables, [reshape(stack(c), y.shape + c[0].shape) for c in columns])
+
+        return with_leaves(value, [of_leaf(i, y) for i, y in enumerate(flatten(value))])
 
     return run
 
 
-def hessian(function: Callable[..., Tensor], argnum: int = 0) -> Callable[..., Tensor]:
-    """A function that returns the second derivatives, of shape argument.shape + argument.shape."""
-    return jacobian(grad(function, argnum), argnum)
+def hessian(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """A function that returns the second derivatives, of shape argument.shape + argument.shape.
+
+    For a nest it returns a nest of nests: ``hessian(f)(params)["W"]["b"]`` is ∂²f/∂W∂b.
+    """
+    return jacobian(grad(function, argnums), argnums)
 
 
-def hvp(function: Callable[..., Tensor], x: Any, v: Any) -> Tensor:
-    """Hessian times v at x, without the Hessian: the gradient of ⟨∇f(x), v⟩."""
+def hvp(function: Callable[..., Any], x: Any, v: Any, **keywords: Any) -> Any:
+    """Hessian times v at x, without the Hessian: vᵀ ∂(∇f)/∂x, because the Hessian is symmetric.
 
-    def slope(x: Tensor) -> Tensor:
-        return total(multiply(grad(function)(x), v))
-
-    if np.shape(x) != np.shape(v):
-        raise complaint(ShapeError, f"hvp: a direction of shape {np.shape(v)} for an argument of shape {np.shape(x)}")
-    return grad(slope)(x)
+    v must have the structure and the shapes of x, otherwise hvp raises ShapeError.
+    """
+    _, variables, pull, _ = _linearised(grad(function), (x,), keywords, 0)
+    return with_leaves(variables, pull(_matched("hvp: v", v, variables, "x")))
 
 
 def _linearised(
-    function: Callable[..., Tensor], args: tuple, argnums: Argnums
-) -> tuple[Tensor, Callable[[Any], Any], bool]:
-    """Run `function` with fresh variables at `argnums`.
+    function: Callable[..., Any], args: Sequence[Any], keywords: dict[str, Any], argnums: Argnums
+) -> tuple[Any, Any, Callable[..., list[Tensor]], bool]:
+    """Run `function` with fresh variables in place of the leaves of the arguments `argnums`.
 
-    Returns its value, u ↦ uᵀJ for the variables, and whether anyone outside follows the value: an outer transform,
-    or a graph that the function's other tensors belong to. If nobody does, the value is a constant.
+    Returns
+        value      what the function returned: a tensor or a nest of tensors
+        variables  argument `argnums`, or a tuple of several, with the variables as its leaves
+        pull       list of u, one for each leaf of the value ↦ list of uᵀJ, one for each variable;
+                   pull([u], i) takes u for leaf i and 0 for the others
+        followed   whether anyone outside follows the value: an outer transform, or a graph that the function's
+                   other tensors belong to. If nobody does, the value is a constant.
     """
     start = next_number()
-    chosen = (argnums,) if isinstance(argnums, int) else argnums
-    variables = list(args)
+    arguments = list(args)
+    numbers = tuple(argnums) if isinstance(argnums, Sequence) else (argnums,)
     with mode(gradients=True):
-        for i in chosen:
+        for i in numbers:
             if not -len(args) <= i < len(args):
                 raise complaint(IndexError, f"there is no argument {i}: the function was called with {len(args)}")
-            variables[i] = _variable(args[i], i)
-        value = function(*variables)
-    if not isinstance(value, Tensor):
-        raise complaint(GradientError, f"the function must return a tensor, not {type(value).__name__}")
-    wanted = [variables[i] for i in chosen]
-    followed = current_mode().gradients and any(node.order < start for node in _sources([value], start))
+            leaves = flatten_with_paths(args[i], f"argument {i}")
+            arguments[i] = with_leaves(args[i], [_variable(x, path) for path, x in leaves])
+        variables = tuple(arguments[i] for i in numbers) if isinstance(argnums, Sequence) else arguments[argnums]
+        variables = duplicate(variables)  # the function may change the dicts and lists that it is given
+        returned = function(*arguments, **keywords)
+    if returned is None:
+        raise complaint(GradientError, "the function returned None: is a return statement missing?")
+    nodes = [x.node for x in flatten(variables)]
+    results = [_result(y, path) for path, y in flatten_with_paths(returned, "the value")]
+    followed = current_mode().gradients and any(node.order < start for node in _sources(results, start))
 
-    def pullback(u: Any) -> Any:
-        if value.requires_grad:
-            create_graph = followed or (isinstance(u, Tensor) and u.requires_grad)
-            found = gradients(value, [node for x in wanted if (node := x.node)], u, create_graph)
-        else:
-            found = [None] * len(wanted)
-        pulled = tuple(
-            Tensor(np.zeros(x.shape, x.dtype)) if g is None else g for g, x in zip(found, wanted, strict=True)
-        )
-        return pulled[0] if isinstance(argnums, int) else pulled
+    def pull(us: Sequence[Any], first: int = 0) -> list[Tensor]:
+        pairs = [(y, u) for y, u in zip(results[first:], us, strict=False) if y.requires_grad]
+        if not pairs:
+            return _or_zeros([None] * len(nodes), nodes)
+        with mode(gradients=True):
+            y, u = pairs[0] if len(pairs) == 1 else map(_packed, zip(*pairs, strict=True))
+        create_graph = followed or (current_mode().gradients and isinstance(u, Tensor) and u.requires_grad)
+        return _or_zeros(gradients(y, nodes, u, create_graph), nodes)
 
-    return (value if followed else value.detach()), pullback, followed
+    return with_leaves(returned, results if followed else [y.detach() for y in results]), variables, pull, followed
 
 
-def _variable(x: Any, position: int) -> Tensor:
-    """A tensor of its own for an argument; if an outer transform follows the argument, connected to it."""
+def _variable(x: Any, path: str) -> Tensor:
+    """A tensor of its own for a leaf; if an outer transform follows the leaf, connected to it."""
     if isinstance(x, Tensor) and x.requires_grad:
         return positive(x)
     try:
         return Tensor(x.data if isinstance(x, Tensor) else x, requires_grad=True)
     except TypeError as error:
-        raise TypeError(f"argument {position}: {error}") from None
+        raise complaint(TypeError, f"{path}: {error}") from None
+
+
+def _result(y: Any, path: str) -> Tensor:
+    """A leaf of what the function returned, as a tensor; a number is a constant."""
+    if not isinstance(y, (Tensor, Real)):
+        message = f"{path} must be a tensor, not {type(y).__name__}: compute it from the arguments, not from .data"
+        raise complaint(GradientError, message)
+    return y if isinstance(y, Tensor) else Tensor(y)
+
+
+def _matched(name: str, given: Any, nest: Any, whose: str) -> list[Any]:
+    """The leaves of `given`, which must have the structure and the shapes of `nest`, in the order of nest's leaves."""
+    found, wanted = dict(flatten_with_paths(given, name)), dict(flatten_with_paths(nest, name))
+    for path in [*wanted, *found]:
+        shape = f"of shape {np.shape(found[path])}" if path in found else "missing"
+        needed = f"of shape {wanted[path].shape}" if path in wanted else "left out"
+        if shape != needed:
+            message = f"{path} is {shape} and must be {needed}, as in {whose} (a list is a nest, not an array)"
+            raise complaint(ShapeError, message)
+    return [found[path] for path in wanted]
+
+
+def _or_zeros(found: Sequence[Tensor | None], nodes: Sequence[Node]) -> list[Tensor]:
+    """The gradients that were found, and 0 where there is no influence."""
+    return [Tensor(np.zeros(x.shape, x.dtype)) if d is None else d for d, x in zip(found, nodes, strict=True)]
 
 
 # -- checkpoint ------------------------------------------------------------------------------------
@@ -173,7 +212,7 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     start = next_number()
     returned = function(*args)
     results = _tensors(returned)
-    if not any(r.requires_grad for r in results):
+    if not results:
         return returned
     sources = _sources(results, start)
 
@@ -181,29 +220,29 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
         with mode(gradients=True, anomaly=mode_now.anomaly):
             again = _packed(_tensors(function(*args)))
             found = gradients(again, sources, g, create_graph, partial=True)
-        return [np.zeros(x.shape, x.dtype) if d is None else d for d, x in zip(found, sources, strict=True)]
+        return _or_zeros(found, sources)
 
     row = _packed(results).data
     node = Node(_checkpoint, {"row": row, "pullback": pullback}, sources, sources, None, row)
-    pieces = iter(_unpacked(Tensor.result(row, node), results))
+    pieces = _unpacked(Tensor.result(row, node), results)
     return rebuild(returned, lambda r: next(pieces) if r.requires_grad else r)
 
 
 def _checkpoint_rule(g: Any, _y: Any, _sources: Any, needs: Any, row: np.ndarray, pullback: Callable) -> list:
     on_tensors = isinstance(g, Tensor)
     found = zip(pullback(g, on_tensors), needs, strict=True)
-    return [d if on_tensors or isinstance(d, np.ndarray) else d.data for d, needed in found if needed]
+    return [d if on_tensors else d.data for d, needed in found if needed]
 
 
 _checkpoint = operation("checkpoint", lambda *sources, row, pullback: row, joint=_checkpoint_rule)
 
 
 def _tensors(returned: Any) -> list[Tensor]:
-    results = flatten(returned)
-    for r in results:
+    """The returned tensors that need a gradient."""
+    for r in flatten(returned):
         if not isinstance(r, Tensor):
             raise complaint(TypeError, f"checkpoint: the function must return tensors, not {type(r).__name__}")
-    return results
+    return [r for r in flatten(returned) if r.requires_grad]
 
 
 def _sources(results: Sequence[Tensor], start: int) -> list[Node]:
@@ -222,16 +261,14 @@ def _sources(results: Sequence[Tensor], start: int) -> list[Node]:
     return found
 
 
-def _packed(results: Sequence[Tensor]) -> Tensor:
-    """The results that need a gradient in one row, because an operation has one result."""
-    return concatenate([reshape(r, -1) for r in results if r.requires_grad])
+def _packed(results: Sequence[Any]) -> Tensor:
+    """All elements in one row, because an operation has one result and a backward pass starts from one."""
+    return concatenate([reshape(r, -1) for r in results])
 
 
-def _unpacked(row: Tensor, results: Sequence[Tensor]) -> list[Tensor]:
-    pieces, start = [], 0
+def _unpacked(row: Tensor, results: Sequence[Tensor]) -> Iterator[Tensor]:
+    start = 0
     for r in results:
-        if r.requires_grad:
-            piece = reshape(row[start : start + r.size], r.shape)
-            pieces.append(piece if piece.dtype == r.dtype else astype(piece, r.dtype))
-            start += r.size
-    return pieces
+        piece = reshape(row[start : start + r.size], r.shape)
+        yield piece if piece.dtype == r.dtype else astype(piece, r.dtype)
+        start += r.size
