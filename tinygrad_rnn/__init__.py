@@ -5,6 +5,9 @@ from .autodiff.errors import AnomalyError, GradientError, ShapeError  # isort: s
 from .autodiff.mode import detect_anomaly, no_grad
 from .autodiff.operation import OPERATIONS, Operation, operation
 from .autodiff.operations import *
+from .autodiff.operations.arrangements import *
+from .autodiff.operations.contractions import *
+from .autodiff.operations.elementary import *
 from .tracing.circuit import Circuit, FoldError
 from .autodiff.gradcheck import check_gradients
 from .nn.modules import Dropout, Embedding, Linear, Module, Parameter

@@ -22,30 +22,52 @@ from .tensor import Tensor
 def ufunc(function: np.ufunc, method: str, inputs: Sequence[Any], kwargs: dict) -> Any:
     """Tensor.__array_ufunc__"""
     entry = _TABLE.get(function)
-    if entry is None or method != "__call__" or kwargs:
-        how = function.__name__ + (f".{method}" if method != "__call__" else "")
-        options = f" with {', '.join(kwargs)}=" if kwargs else ""
-        raise _no_rule(f"np.{how}{options}")
-    return entry(*inputs)
+    if entry is None or method != "__call__":
+        raise _no_rule(_numpy_name(function) + (f".{method}" if method != "__call__" else ""))
+    return _run(entry, function, inputs, kwargs)
 
 
-def function(function: Callable, args: tuple, kwargs: dict) -> Any:
+def function(function: Callable, args: Sequence[Any], kwargs: dict) -> Any:
     """Tensor.__array_function__"""
     entry = _TABLE.get(function)
     if entry is None:
         raise _no_rule(_numpy_name(function))
     inputs, options = _signature(entry)
-    if len(args) > inputs:  # what NumPy takes by position goes by NumPy's name for it
-        named = list(inspect.signature(function).bind(*args).arguments.items())
-        args, kwargs = args[:inputs], dict(named[inputs:]) | kwargs
+    if inputs != _ANY and (len(args) > inputs or not kwargs.keys() <= set(options)):  # by NumPy's names
+        named = inspect.signature(function).bind(*args, **kwargs).arguments
+        given = list((named | named.pop("kwargs", {})).items())
+        args, kwargs = [value for _, value in given[:inputs]], dict(given[inputs:])
+    return _run(entry, function, args, kwargs)
+
+
+def _run(entry: Callable, function: Callable, args: Sequence[Any], kwargs: dict) -> Any:
+    if not kwargs:
+        return entry(*args)
+    _, options = _signature(entry)
     given = {_RENAMED.get(option, option): value for option, value in kwargs.items()}
-    unknown = [f"{option}=" for option, value in given.items() if option not in options and value is not None]
+    further = {option: value for option, value in given.items() if option not in options}
+    dtype = further.pop("dtype", None)
+    unknown = [f"{option}=" for option, value in further.items() if not _is_usual(function, option, value)]
     if unknown:
         raise _no_rule(f"{_numpy_name(function)} with {', '.join(unknown)}")
-    return entry(*args, **{option: value for option, value in given.items() if option in options})
+    result = entry(*args, **{option: value for option, value in given.items() if option in options})
+    if dtype is not None and getattr(result, "dtype", None) != dtype:
+        raise _no_rule(f"{_numpy_name(function)} with dtype=")
+    return result
+
+
+def _is_usual(function: Callable, option: str, value: Any) -> bool:
+    """Whether an option asks for what is done without it too."""
+    if value is None or option == "optimize":
+        return True
+    known = None if isinstance(function, np.ufunc) else inspect.signature(function).parameters.get(option)
+    usual = [known.default if known else None, *_USUAL.get(option, [])]
+    return isinstance(value, (bool, int, str)) and any(type(value) is type(u) and value == u for u in usual)
 
 
 _RENAMED = {"a_min": "min", "a_max": "max"}
+_USUAL: dict[str, list] = {"where": [True], "order": ["C", "K"], "casting": ["same_kind"], "subok": [True]}
+_ANY = 1000
 
 
 @cache
@@ -55,23 +77,36 @@ def _signature(entry: Callable) -> tuple[int, list[str]]:
         return entry.arity, list(entry.defaults)
     parameters = inspect.signature(entry).parameters
     if any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
-        return 1000, []
+        return _ANY, []
     return sum(p.default is p.empty for p in parameters.values()), list(parameters)
 
 
 def _numpy_name(function: Callable) -> str:
-    return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+    return f"{getattr(function, '__module__', 'numpy')}.{function.__name__}".replace("numpy", "np", 1)
 
 
 def _no_rule(what: str) -> Exception:
-    return complaint(TypeError, f"{what} has no rule for tensors: use t.detach().data for the array")
+    instead = f"{_INSTEAD[what]}, or " if what in _INSTEAD else ""
+    return complaint(TypeError, f"{what} has no rule for tensors: use {instead}t.detach().data for the array")
 
 
-def _euclidean(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    vectors = isinstance(axis, int) or (axis is None and np.ndim(x) == 1)
-    if not (ord is None or (vectors and ord == 2) or (not vectors and ord == "fro")):  # 2 is a matrix's spectral norm
-        raise _no_rule(f"np.linalg.norm with ord={ord!r}")
-    return operations.norm(x, axis=axis, keepdims=keepdims)
+_INSTEAD = {
+    "np.add.reduce": "np.sum",
+    "np.add.accumulate": "np.cumsum",
+    "np.append": "np.concatenate",
+    "np.average": "np.mean",
+    "np.copyto": "np.where",
+    "np.dstack": "np.stack",
+    "np.fill_diagonal": "np.where",
+    "np.insert": "np.concatenate",
+    "np.kron": "np.einsum",
+    "np.maximum.reduce": "np.max",
+    "np.median": "np.sort",
+    "np.multiply.reduce": "np.prod",
+    "np.nan_to_num": "np.where",
+    "np.rot90": "np.flip and np.swapaxes",
+    "np.vsplit": "np.split",
+}
 
 
 def _tensor(a: Any) -> Tensor:
@@ -82,9 +117,14 @@ _TABLE: dict[Callable, Callable] = {
     np.shape: lambda t: t.shape,
     np.ndim: lambda t: t.ndim,
     np.size: lambda t, axis=None: t.size if axis is None else t.shape[axis],
-    np.linalg.norm: _euclidean,
+    np.around: operations.round,
+    np.linalg.norm: operations.norm,
+    np.linalg.vector_norm: operations.vector_norm,
+    np.linalg.vecdot: operations.vecdot,
+    np.matrix_transpose: lambda x: x.mT,
     np.bitwise_and: lambda a, b: _tensor(a) & _tensor(b),
     np.bitwise_or: lambda a, b: _tensor(a) | _tensor(b),
+    np.bitwise_xor: lambda a, b: _tensor(a) ^ _tensor(b),
     np.invert: lambda a: ~a,
 }
 for _name in operations.__all__:

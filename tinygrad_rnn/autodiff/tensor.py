@@ -78,6 +78,11 @@ class Node:
         return len(self.shape)
 
 
+def _method(name: str) -> Callable[..., Any]:
+    """The operation `name` as a method."""
+    return lambda self, *args, **options: getattr(ops, name)(self, *args, **options)
+
+
 class Tensor:
     """An array, its gradient, and how it was made.
 
@@ -159,6 +164,10 @@ class Tensor:
     @property
     def T(self) -> Tensor:
         return ops.transpose(self)
+
+    @property
+    def mT(self) -> Tensor:
+        return ops.swapaxes(self, -1, -2)
 
     def item(self) -> Any:
         """The only element, as a Python number."""
@@ -364,9 +373,17 @@ class Tensor:
     def __or__(self, other: Any) -> Tensor:
         return ops.logical_or(_boolean(self), _boolean(other))
 
-    __rand__, __ror__ = __and__, __or__
+    def __xor__(self, other: Any) -> Tensor:
+        return ops.logical_xor(_boolean(self), _boolean(other))
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
     # The methods NumPy's arrays have; each is the function of the same name.
+
+    all, any, argmin, argsort = map(_method, ["all", "any", "argmin", "argsort"])
+    clip, copy, cumprod, diagonal = map(_method, ["clip", "copy", "cumprod", "diagonal"])
+    dot, flatten, ravel, repeat, round = map(_method, ["dot", "ravel", "ravel", "repeat", "round"])
+    std, take, trace, var = map(_method, ["std", "take", "trace", "var"])
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         return ops.sum(self, axis=axis, keepdims=keepdims)
@@ -382,12 +399,6 @@ class Tensor:
 
     def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         return ops.min(self, axis=axis, keepdims=keepdims)
-
-    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        return ops.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
-
-    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        return ops.std(self, axis=axis, ddof=ddof, keepdims=keepdims)
 
     def cumsum(self, axis: int | None = None) -> Tensor:
         return ops.cumsum(self, axis=axis)

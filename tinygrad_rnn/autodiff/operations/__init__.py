@@ -3,6 +3,10 @@
 Every entry is also a function of the package: ``tg.tanh``, ``tg.matmul``. Names and meaning are NumPy's.
 """
 
+from . import arrangements, contractions, elementary
+from .arrangements import *
+from .contractions import *
+from .elementary import *
 from .elementwise import (
     abs,
     absolute,
@@ -15,7 +19,6 @@ from .elementwise import (
     exp,
     expm1,
     floor_divide,
-    gelu,
     greater,
     greater_equal,
     isfinite,
@@ -58,14 +61,13 @@ from .losses import (
     one_hot,
     softmax,
 )
-from .products import diagonal, einsum, matmul, outer, trace
-from .reductions import argmax, cumsum, max, mean, min, norm, prod, std, sum, var
+from .products import einsum, matmul, outer
+from .reductions import argmax, cumsum, max, mean, min, prod, sum
 from .shapes import (
     broadcast_to,
     concatenate,
     expand_dims,
     flip,
-    pad,
     ravel,
     reshape,
     squeeze,
@@ -87,7 +89,6 @@ __all__: list[str] = [
     "cos",
     "cross_entropy",
     "cumsum",
-    "diagonal",
     "divide",
     "dropout",
     "einsum",
@@ -98,7 +99,6 @@ __all__: list[str] = [
     "expm1",
     "flip",
     "floor_divide",
-    "gelu",
     "getitem",
     "greater",
     "greater_equal",
@@ -123,11 +123,9 @@ __all__: list[str] = [
     "mse",
     "multiply",
     "negative",
-    "norm",
     "not_equal",
     "one_hot",
     "outer",
-    "pad",
     "positive",
     "power",
     "prod",
@@ -145,15 +143,15 @@ __all__: list[str] = [
     "square",
     "squeeze",
     "stack",
-    "std",
     "subtract",
     "sum",
     "swapaxes",
     "take",
     "tanh",
-    "trace",
     "transpose",
     "unbind",
-    "var",
     "where",
 ]
+__all__ += arrangements.__all__
+__all__ += contractions.__all__
+__all__ += elementary.__all__

@@ -104,21 +104,6 @@ softplus = operation(
 )
 
 
-_GELU = float(np.sqrt(2 / np.pi))
-
-
-def _gelu(x, /):
-    """½ x (1 + tanh(√(2/π) (x + 0.044715 x³))): Hendrycks & Gimpel 2016, the tanh form."""
-    return 0.5 * x * (1 + np.tanh(_GELU * (x + 0.044715 * x**3)))
-
-
-def _gelu_slope(x):
-    u = np.tanh(_GELU * (x + 0.044715 * x**3))
-    return 0.5 * (1 + u) + 0.5 * x * (1 - u * u) * (_GELU * (1 + 3 * 0.044715 * x**2))
-
-
-gelu = operation("gelu", _gelu, lambda g, _y, x: g * _gelu_slope(x))
-
 # -- where a derivative jumps ----------------------------------------------------------------------
 
 sign = operation("sign", np.sign)  # constant on either side of 0

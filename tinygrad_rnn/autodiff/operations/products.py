@@ -5,7 +5,6 @@ import numpy as np
 from ..errors import ShapeError, complaint
 from ..operation import operation
 from ..outer_sum import OuterSum
-from .indexing import getitem
 
 
 def _matmul(a, b, /):
@@ -49,21 +48,6 @@ matmul = operation("matmul", _matmul, (_left_rule, _right_rule), glyph="@", late
 def outer(a, b):
     """aᵢ bⱼ for all i, j of the flattened inputs."""
     return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
-
-
-def diagonal(x, offset=0):
-    """x[i, i + offset] of the first two axes, along a new last axis, as np.diagonal gives it."""
-    if np.ndim(x) < 2:
-        raise complaint(ShapeError, f"diagonal: shape {np.shape(x)} has no two axes")
-    rows, columns = np.shape(x)[:2]
-    i = np.arange(max(0, -offset), min(rows, columns - offset))
-    picked = getitem(x, (i, i + offset))
-    return np.transpose(picked, (*range(1, picked.ndim), 0))
-
-
-def trace(x, offset=0):
-    """Sum of the diagonal of the first two axes."""
-    return np.sum(diagonal(x, offset), axis=-1)
 
 
 # -- einsum ----------------------------------------------------------------------------------------
