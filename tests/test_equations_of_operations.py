@@ -27,7 +27,7 @@ ATTRIBUTES = {
     "cumprod": {"axis": -1},
     "moveaxis": {"source": 0, "destination": 0},
     "roll": {"shift": 1},
-    "repeat": {"repeats": 2},
+    "repeat": {"repeats": 2, "axis": 0},
     "tile": {"reps": 2},
     "border": {"pad_width": 1, "mode": "edge"},
     "full_like": {"fill_value": 2.0},

@@ -468,6 +468,15 @@ def test_std_and_var_take_correction_as_methods_too():
     np.testing.assert_allclose(x.var(correction=0.5).data, np.var(X, correction=0.5), rtol=1e-15)
 
 
+def test_counts_that_are_changed_after_a_repeat_do_not_change_its_gradient():
+    counts = np.array([2, 0, 1])
+    x = tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = np.repeat(x, counts)
+    counts[:] = [0, 0, 3]
+    y.sum().backward()
+    assert x.grad.tolist() == [2, 0, 1]
+
+
 # -- special points --------------------------------------------------------------------------------
 
 

@@ -91,22 +91,11 @@ def _no_rule(what: str) -> Exception:
 
 
 _INSTEAD = {
-    "np.add.reduce": "np.sum",
-    "np.add.accumulate": "np.cumsum",
-    "np.append": "np.concatenate",
-    "np.average": "np.mean",
-    "np.copyto": "np.where",
-    "np.dstack": "np.stack",
-    "np.fill_diagonal": "np.where",
-    "np.insert": "np.concatenate",
-    "np.kron": "np.einsum",
-    "np.maximum.reduce": "np.max",
-    "np.median": "np.sort",
-    "np.multiply.reduce": "np.prod",
-    "np.nan_to_num": "np.where",
-    "np.rot90": "np.flip and np.swapaxes",
-    "np.vsplit": "np.split",
-}
+    "np.add.accumulate": "np.cumsum", "np.add.reduce": "np.sum", "np.append": "np.concatenate", "np.average": "np.mean",
+    "np.copyto": "np.where", "np.dstack": "np.stack", "np.fill_diagonal": "np.where", "np.insert": "np.concatenate",
+    "np.kron": "np.einsum", "np.maximum.reduce": "np.max", "np.median": "np.sort", "np.multiply.reduce": "np.prod",
+    "np.nan_to_num": "np.where", "np.rot90": "np.flip and np.swapaxes", "np.vsplit": "np.split",
+}  # fmt: skip
 
 
 def _tensor(a: Any) -> Tensor:

@@ -41,8 +41,10 @@ roll = operation(
     lambda a, /, shift, axis=None: np.roll(a, shift, axis),
     lambda g, _y, _a, shift, axis: np.roll(g, np.negative(shift).tolist(), axis),
 )
-repeat = _copied("repeat", lambda a, /, repeats, axis=None: np.repeat(a, repeats, axis))
-tile = _copied("tile", lambda A, /, reps: np.tile(A, reps))
+_repeat = _copied("repeat", lambda a, /, repeats, axis: np.repeat(a, repeats, axis))
+repeat = lambda a, repeats, axis=None: _repeat(a, np.array(repeats).tolist(), axis)
+_tile = _copied("tile", lambda A, /, reps: np.tile(A, reps))
+tile = lambda A, reps: _tile(A, np.array(reps).tolist())
 tril = operation("tril", lambda m, /, k=0: np.tril(m, k), lambda g, _y, _m, k: np.tril(g, k))
 triu = operation("triu", lambda m, /, k=0: np.triu(m, k), lambda g, _y, _m, k: np.triu(g, k))
 diagonal = _copied("diagonal", lambda a, /, offset=0, axis1=0, axis2=1: np.diagonal(a, offset, axis1, axis2))

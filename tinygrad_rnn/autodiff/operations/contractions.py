@@ -74,7 +74,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
         return vector_norm(x, axis, keepdims, ord)
     if len(axes) != 2 or ord not in (1, -1, math.inf, -math.inf):
         raise complaint(TypeError, f"norm: no rule for ord={ord!r} over {len(axes)} axes: use vector_norm or ord='fro'")
-    return (max if ord > 0 else min)(total(absolute(x), axes[abs(ord) != 1], keepdims=True), axes, keepdims)
+    return (max if ord > 0 else min)(total(absolute(x), axes[0 if abs(ord) == 1 else 1], keepdims=True), axes, keepdims)
 
 
 def vector_norm(x, axis=None, keepdims=False, ord=2):
