@@ -816,7 +816,7 @@ CUBE = np.arange(24.0).reshape(2, 3, 4)
         (lambda x: x.transpose(), lambda x: x.T),
         (lambda x: x.swapaxes(-1, 0), lambda x: x.swapaxes(-1, 0)),
         (lambda x: tg.pad(x, ((1, 0), (0, 2), (3, 1))), lambda x: np.pad(x, ((1, 0), (0, 2), (3, 1)))),
-        (lambda x: tg.pad(x, 1, 9.0), lambda x: np.pad(x, 1, constant_values=9)),
+        (lambda x: tg.pad(x, 1, constant_values=9.0), lambda x: np.pad(x, 1, constant_values=9)),
         (lambda x: tg.pad(x, (1, 2)), lambda x: np.pad(x, (1, 2))),
         (lambda x: tg.flip(x, (0, -1)), lambda x: np.flip(x, (0, -1))),
         (lambda x: tg.cumsum(x), np.cumsum),

@@ -48,9 +48,14 @@ class RNNCell(tg.Module):
     """The ordinary recurrent cell, without outputs of its own: x → h, h → h.
 
     U (hidden, inputs), W (hidden, hidden), b (hidden,)
+
+    nonlinearity  "tanh" or "relu". Raises ValueError for another
     """
 
-    def __init__(self, inputs: int, hidden: int, *, rng: Any, dtype: Any = np.float64):
+    def __init__(self, inputs: int, hidden: int, *, nonlinearity: str = "tanh", rng: Any, dtype: Any = np.float64):
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"RNNCell: nonlinearity is 'tanh' or 'relu', not {nonlinearity!r}")
+        self.nonlinearity = nonlinearity
         rng = np.random.default_rng(rng)
         self.U = tg.Parameter(glorot_uniform((hidden, inputs), rng=rng, dtype=dtype))
         self.W = tg.Parameter(orthogonal((hidden, hidden), rng=rng, dtype=dtype))
@@ -58,7 +63,8 @@ class RNNCell(tg.Module):
 
     def __call__(self, x: Any, h: Any) -> tuple[Any, Any]:
         """x (B, inputs), h (B, hidden) → h as the output, h as the state"""
-        h = tg.tanh(self.b + h @ self.W.T + x @ self.U.T)
+        f = tg.tanh if self.nonlinearity == "tanh" else tg.relu
+        h = f(self.b + h @ self.W.T + x @ self.U.T)
         return h, h
 
     def initial_state(self, B: int) -> tg.Tensor:

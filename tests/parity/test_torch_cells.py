@@ -1,5 +1,7 @@
 """The cells that PyTorch has too: outputs, states and gradients with the same weights, in float64."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ torch = pytest.importorskip("torch")
 T, B, D, H = 7, 3, 4, 5
 GATES = {
     "rnn": (RNNCell, torch.nn.RNN, [""]),
+    "rnn with relu": (partial(RNNCell, nonlinearity="relu"), partial(torch.nn.RNN, nonlinearity="relu"), [""]),
     "lstm": (BiasedLSTMCell, torch.nn.LSTM, ["g", "f", "", "o"]),
     "gru": (ResetAfterGRUCell, torch.nn.GRU, ["r", "u", ""]),
 }

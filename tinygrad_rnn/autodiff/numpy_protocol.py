@@ -7,7 +7,7 @@ silent loss of the gradient. The derivative rules rely on this to run on tensors
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -23,7 +23,7 @@ def array(tensor: Tensor, dtype: Any = None, copy: bool | None = None) -> np.nda
     """Tensor.__array__: what NumPy calls to make an array of a tensor."""
     if tensor.requires_grad:
         raise TypeError(
-            "an array of a tensor that needs a gradient would lose it: use tensor.detach(), or tg.stack for a list"
+            "np.asarray of a tensor that needs a gradient would lose it: use tensor.detach(), or tg.stack for a list"
         )
     return np.array(tensor.data, dtype=dtype, copy=copy)
 
@@ -31,44 +31,52 @@ def array(tensor: Tensor, dtype: Any = None, copy: bool | None = None) -> np.nda
 def ufunc(_: Tensor, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
     """Tensor.__array_ufunc__: ``np.add(a, b)``, also where it is written ``array + tensor``."""
     entry = _TABLE.get(function)
-    unknown = [option for option, value in options.items() if not _is(value, _UFUNC_DEFAULTS.get(option))]
-    if entry is None or method != "__call__" or unknown:
-        how = function.__name__ + (f".{method}" if method != "__call__" else "")
-        raise _no_rule(f"np.{how}" + (f" with {', '.join(unknown)}=" if unknown else ""))
-    return entry(*inputs)
+    if entry is None or method != "__call__":
+        raise _no_rule(_numpy_name(function) + (f".{method}" if method != "__call__" else ""))
+    return _run(entry, function, inputs, options)
 
 
-def function(_: Tensor, function: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
-    """Tensor.__array_function__: ``np.sum(t, axis=0)``. Options that have their default value may be given."""
+def function(_: Tensor, function: Callable, types: Any, args: Sequence[Any], kwargs: dict) -> Any:
+    """Tensor.__array_function__: ``np.sum(t, axis=0)``. An option may be given if it has its default value."""
     entry = _TABLE.get(function)
     if entry is None:
         raise _no_rule(_numpy_name(function))
     inputs, options = _signature(entry)
-    if len(args) > inputs:  # what NumPy takes by position goes by NumPy's name for it
-        named = list(inspect.signature(function).bind(*args).arguments.items())
-        args, kwargs = args[:inputs], dict(named[inputs:]) | kwargs
+    if inputs != _ANY and (len(args) > inputs or not kwargs.keys() <= set(options)):  # by NumPy's names
+        named = inspect.signature(function).bind(*args, **kwargs).arguments
+        given = list((named | named.pop("kwargs", {})).items())
+        args, kwargs = [value for _, value in given[:inputs]], dict(given[inputs:])
+    return _run(entry, function, args, kwargs)
+
+
+def _run(entry: Callable, function: Callable, args: Sequence[Any], kwargs: dict) -> Any:
+    if not kwargs:
+        return entry(*args)
+    _, options = _signature(entry)
     given = {_RENAMED.get(option, option): value for option, value in kwargs.items()}
-    unknown = [f"{option}=" for option, value in given.items() if option not in options]
-    unknown = [option for option in unknown if not _is_default(function, option[:-1], given[option[:-1]], args)]
+    further = {option: value for option, value in given.items() if option not in options}
+    dtype = further.pop("dtype", None)
+    unknown = [f"{option}=" for option, value in further.items() if not _is_usual(function, option, value)]
     if unknown:
         raise _no_rule(f"{_numpy_name(function)} with {', '.join(unknown)}")
-    return entry(*args, **{option: value for option, value in given.items() if option in options})
+    result = entry(*args, **{option: value for option, value in given.items() if option in options})
+    if dtype is not None and getattr(result, "dtype", None) != dtype:
+        raise _no_rule(f"{_numpy_name(function)} with dtype=")
+    return result
+
+
+def _is_usual(function: Callable, option: str, value: Any) -> bool:
+    """Whether an option asks for what is done without it too."""
+    if value is None or option == "optimize":
+        return True
+    known = None if isinstance(function, np.ufunc) else inspect.signature(function).parameters.get(option)
+    usual = [known.default if known else None, *_USUAL.get(option, [])]
+    return isinstance(value, (bool, int, str)) and any(type(value) is type(u) and value == u for u in usual)
 
 
 _RENAMED = {"a_min": "min", "a_max": "max"}
-_UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
-
-
-def _is(value: Any, default: Any) -> bool:
-    return value is default or (type(value) is type(default) and not isinstance(value, np.ndarray) and value == default)
-
-
-def _is_default(function: Callable, option: str, value: Any, args: tuple) -> bool:
-    """Whether an option says what happens anyway."""
-    if option == "dtype":
-        return value is None or value == getattr(args[0], "dtype", None)
-    default = inspect.signature(function).parameters[option].default
-    return option == "optimize" or value is None or _is(value, default)
+_USUAL: dict[str, list] = {"where": [True], "order": ["C", "K"], "casting": ["same_kind"], "subok": [True]}
+_ANY = 1000
 
 
 @cache
@@ -78,23 +86,27 @@ def _signature(entry: Callable) -> tuple[int, list[str]]:
         return entry.arity, list(entry.defaults)
     parameters = inspect.signature(entry).parameters
     if any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
-        return 1000, []
+        return _ANY, []
     return sum(p.default is p.empty for p in parameters.values()), list(parameters)
 
 
 def _numpy_name(function: Callable) -> str:
-    return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+    return f"{getattr(function, '__module__', 'numpy')}.{function.__name__}".replace("numpy", "np", 1)
 
 
 def _no_rule(what: str) -> Exception:
-    return complaint(TypeError, f"{what} has no rule for tensors: use t.detach().data for the array")
+    instead = f"{_INSTEAD[what]}, or " if what in _INSTEAD else ""
+    return complaint(TypeError, f"{what} has no rule for tensors: use {instead}t.detach().data for the array")
 
 
-def _euclidean(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    vectors = isinstance(axis, int) or (axis is None and np.ndim(x) == 1)
-    if not (ord is None or (vectors and ord == 2) or (not vectors and ord == "fro")):  # 2 is a matrix's spectral norm
-        raise _no_rule(f"np.linalg.norm with ord={ord!r}")
-    return operations.norm(x, axis=axis, keepdims=keepdims)
+# fmt: off
+_INSTEAD = {
+    "np.add.accumulate": "np.cumsum", "np.add.reduce": "np.sum", "np.append": "np.concatenate", "np.average": "np.mean",
+    "np.copyto": "np.where", "np.dstack": "np.stack", "np.fill_diagonal": "np.where", "np.insert": "np.concatenate",
+    "np.kron": "np.einsum", "np.maximum.reduce": "np.max", "np.median": "np.sort", "np.multiply.reduce": "np.prod",
+    "np.nan_to_num": "np.where", "np.rot90": "np.flip and np.swapaxes", "np.vsplit": "np.split",
+}
+# fmt: on
 
 
 def _tensor(a: Any) -> Tensor:
@@ -105,9 +117,14 @@ _TABLE: dict[Callable, Callable] = {
     np.shape: lambda t: t.shape,
     np.ndim: lambda t: t.ndim,
     np.size: lambda t, axis=None: t.size if axis is None else t.shape[axis],
-    np.linalg.norm: _euclidean,
+    np.around: operations.round,
+    np.linalg.norm: operations.norm,
+    np.linalg.vector_norm: operations.vector_norm,
+    np.linalg.vecdot: operations.vecdot,
+    np.matrix_transpose: lambda x: x.mT,
     np.bitwise_and: lambda a, b: _tensor(a) & _tensor(b),
     np.bitwise_or: lambda a, b: _tensor(a) | _tensor(b),
+    np.bitwise_xor: lambda a, b: _tensor(a) ^ _tensor(b),
     np.invert: lambda a: ~a,
 }
 for _name in operations.__all__:

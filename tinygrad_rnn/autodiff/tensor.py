@@ -230,13 +230,15 @@ class Tensor:
     mT: Tensor
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _binary
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _binary
-    __lt__ = __le__ = __gt__ = __ge__ = __and__ = __rand__ = __or__ = __ror__ = __getitem__ = _binary
+    __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _binary
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _binary
     __eq__: ClassVar[Any]
     __ne__: ClassVar[Any]
     __neg__ = __pos__ = __abs__ = __invert__ = __array_ufunc__ = __array_function__ = _method
     __iter__: Callable[[], Iterator[Tensor]]
-    sum = mean = prod = max = min = var = std = argmax = cumsum = _method
-    reshape = transpose = swapaxes = squeeze = ravel = astype = dot = _method
+    sum = mean = prod = max = min = var = std = any = all = argmax = argmin = argsort = cumsum = cumprod = _method
+    reshape = transpose = swapaxes = squeeze = ravel = flatten = repeat = take = diagonal = trace = _method
+    copy = astype = clip = round = dot = _method
 
 
 def name(tensor: Tensor, label: str) -> Tensor:

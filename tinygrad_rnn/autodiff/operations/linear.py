@@ -75,21 +75,6 @@ flip = operation(
 # -- putting together ------------------------------------------------------------------------------
 
 
-def _pad(x, /, pad_width, constant_values=0):
-    """x with constants added at the edges; `pad_width` as in np.pad, but not a dict; mode "constant"."""
-    if isinstance(pad_width, dict):
-        raise TypeError("pad_width is a number, a pair, or a pair for each axis")
-    return np.pad(x, pad_width, constant_values=constant_values)
-
-
-def _pad_rule(g, _y, _x, pad_width, constant_values):
-    before = np.broadcast_to(pad_width, (g.ndim, 2))[:, 0]
-    return g[tuple(slice(int(start), int(start) + n) for start, n in zip(before, _x.shape, strict=True))]
-
-
-pad = operation("pad", _pad, _pad_rule)
-
-
 def _concatenate_rule(g, _y, _pieces, needs, axis):
     axis %= g.ndim
     end = 0
@@ -226,7 +211,7 @@ def shape_of(x):
     return x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
 
 
-def _before(name, x, axis):
+def axes_before(name, x, axis):
     """An index that leaves the axes before `axis` as they are."""
     shape = shape_of(x)
     if not -len(shape) <= axis < len(shape):
@@ -238,7 +223,7 @@ def take(x, indices, axis=None):
     """Elements (or slices along `axis`) of x at integer `indices`."""
     if axis is None:
         return getitem(np.reshape(x, -1), indices)
-    return getitem(x, (*_before("take", x, axis), indices))
+    return getitem(x, (*axes_before("take", x, axis), indices))
 
 
 def embedding(weight, indices):
@@ -259,7 +244,7 @@ def unbind(x, axis=0):
     """The slices of x along `axis`, as a list."""
     if not shape_of(x):
         raise complaint(TypeError, "unbind: a 0-d tensor has no axis to iterate over")
-    before = _before("unbind", x, axis)
+    before = axes_before("unbind", x, axis)
     return [_read.apply((x,), {"index": (*before, i)}) for i in range(shape_of(x)[axis])]
 
 
@@ -269,7 +254,7 @@ def split(x, indices_or_sections, axis=0):
     A number makes that many pieces of equal length (ValueError if they cannot be equal); several numbers
     are the places to cut at, as in np.split.
     """
-    before = _before("split", x, axis)
+    before = axes_before("split", x, axis)
     length = shape_of(x)[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
         if indices_or_sections < 1 or length % indices_or_sections:
@@ -280,21 +265,6 @@ def split(x, indices_or_sections, axis=0):
         cuts = np.asarray(indices_or_sections, dtype=int).tolist()
     pieces = zip([0, *cuts], [*cuts, length], strict=True)
     return [_read.apply((x,), {"index": (*before, slice(a, b))}) for a, b in pieces]
-
-
-def diagonal(x, offset=0):
-    """x[i, i + offset] of the first two axes, along a new last axis, as np.diagonal gives it."""
-    if np.ndim(x) < 2:
-        raise complaint(ShapeError, f"diagonal: shape {np.shape(x)} has no two axes")
-    rows, columns = np.shape(x)[:2]
-    i = np.arange(max(0, -offset), min(rows, columns - offset))
-    picked = getitem(x, (i, i + offset))
-    return np.transpose(picked, (*range(1, picked.ndim), 0))
-
-
-def trace(x, offset=0):
-    """Sum of the diagonal of the first two axes."""
-    return np.sum(diagonal(x, offset), axis=-1)
 
 
 # -- sums: `axis` is None (all), a number or several, negative from the end ------------------------
@@ -395,8 +365,3 @@ matmul = operation(
     glyph="@",
     latex=r"\,",
 )
-
-
-def outer(a, b):
-    """aᵢ bⱼ for all i, j of the flattened inputs."""
-    return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))

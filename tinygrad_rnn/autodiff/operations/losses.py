@@ -5,7 +5,7 @@ import numpy as np
 from ..errors import ShapeError, complaint
 from ..operation import operation
 from ..tensor import Tensor
-from .elementwise import multiply, softplus, square, subtract
+from .elementwise import multiply, negative, softplus, square, subtract
 from .linear import mean, shape_of, spread
 from .linear import sum as _total
 
@@ -129,7 +129,7 @@ def cross_entropy(logits, labels, weights=None, ignore_index=None, reduction="me
     """Softmax cross-entropy −log softmax(logits)[label], in nats.
 
     logits     (..., classes)
-    labels     (...), integers in [0, classes)
+    labels     (...), integers in [0, classes); or (..., classes), the probabilities of the classes
     weights    (classes,), how much an example of each class counts; the mean is then the weighted mean
     ignore_index
                a label that does not count at all (padding); may lie outside [0, classes)
@@ -141,9 +141,20 @@ def cross_entropy(logits, labels, weights=None, ignore_index=None, reduction="me
     """
     labels, values = _labels(labels)
     weights = weights if weights is None else np.array(weights, float)
+    if values.dtype.kind == "f" and values.shape == shape_of(logits) and values.ndim:
+        return _cross_entropy_of_probabilities(logits, labels, weights, ignore_index, reduction)
     _check_losses(shape_of(logits), values, weights, ignore_index, reduction)
     options = {"weights": weights, "ignore_index": ignore_index, "reduction": reduction}
     return _cross_entropy_of.apply((logits, labels), options)
+
+
+def _cross_entropy_of_probabilities(logits, p, weights, ignore_index, reduction):
+    if ignore_index is not None:
+        raise complaint(TypeError, "cross_entropy: ignore_index is for integer labels: use rows of zeros")
+    if weights is not None:
+        _check_weights(shape_of(logits), weights)
+        p = p * weights.astype(p.dtype)
+    return _reduced("cross_entropy", -_total(p * log_softmax(logits), axis=-1), reduction)
 
 
 def _labels(labels):
@@ -167,14 +178,19 @@ def _check_labels(name, labels, classes, ignore_index=None):
 def _check_losses(shape, labels, weights, ignore_index, reduction):
     if not shape or labels.shape != shape[:-1]:
         raise complaint(ShapeError, f"cross_entropy: logits {shape} need labels {shape[:-1]}, not {labels.shape}")
-    if weights is not None and weights.shape != shape[-1:]:
-        raise complaint(ShapeError, f"cross_entropy: logits {shape} need weights {shape[-1:]}, not {weights.shape}")
+    if weights is not None:
+        _check_weights(shape, weights)
     _check_labels("cross_entropy", labels, shape[-1], ignore_index)
     _check_reduction("cross_entropy", reduction)
     plain = weights is None and ignore_index is None
     counting = labels.size if plain else np.sum(_label_weight(labels, weights, ignore_index, "sum"))
     if reduction == "mean" and not counting:
         raise complaint(ValueError, "cross_entropy: no label counts, so there is no mean: use reduction='sum'")
+
+
+def _check_weights(shape, weights):
+    if weights.shape != shape[-1:]:
+        raise complaint(ShapeError, f"cross_entropy: logits {shape} need weights {shape[-1:]}, not {weights.shape}")
 
 
 def _check_reduction(name, reduction):
@@ -193,10 +209,21 @@ def mse(prediction, target, reduction="mean"):
     return _reduced("mse", square(subtract(prediction, target)), reduction)
 
 
-def binary_cross_entropy_with_logits(logits, target, reduction="mean"):
-    """−t log σ(o) − (1 − t) log(1 − σ(o)) = ζ(o) − t o, in nats; targets t in [0, 1], of the logits' shape."""
+def binary_cross_entropy_with_logits(logits, target, reduction="mean", *, weight=None, pos_weight=None):
+    """−t log σ(o) − (1 − t) log(1 − σ(o)), in nats; targets t in [0, 1], of the logits' shape.
+
+    pos_weight multiplies the first term, weight each loss; both broadcast against the logits.
+    """
     _same_shape("binary_cross_entropy_with_logits", logits, target)
-    return _reduced("binary_cross_entropy_with_logits", softplus(logits) - target * logits, reduction)
+    if pos_weight is None:
+        losses = softplus(logits) - target * logits
+    else:
+        positive = multiply(target, softplus(negative(logits)))
+        losses = positive * np.asarray(pos_weight, positive.dtype) + subtract(1, target) * softplus(logits)
+    if weight is not None:
+        losses = losses * np.asarray(weight, losses.dtype)
+    _same_shape("binary_cross_entropy_with_logits", logits, losses)
+    return _reduced("binary_cross_entropy_with_logits", losses, reduction)
 
 
 def _same_shape(name, a, b):

@@ -9,7 +9,7 @@ from .. import numpy_protocol
 from ..errors import complaint
 from ..operation import Operation
 from ..tensor import Tensor
-from . import elementwise, linear, reductions
+from . import arrangements, elementwise, linear, products, reductions
 
 _REVERSED = {"axes": None}
 
@@ -65,14 +65,27 @@ METHODS: dict[str, Any] = {
     "__rand__": lambda b, a: elementwise.logical_and(_mask(a), _mask(b)),
     "__or__": lambda a, b: elementwise.logical_or(_mask(a), _mask(b)),
     "__ror__": lambda b, a: elementwise.logical_or(_mask(a), _mask(b)),
+    "__xor__": lambda a, b: elementwise.logical_xor(_mask(a), _mask(b)),
+    "__rxor__": lambda b, a: elementwise.logical_xor(_mask(a), _mask(b)),
     "__getitem__": linear.getitem,
     "__iter__": lambda x: iter(linear.unbind(x)),
     "T": property(lambda x: linear.transpose.apply((x,), _REVERSED)),
+    "mT": property(lambda x: linear.swapaxes(x, -1, -2)),
     "reshape": _unpacked(linear.reshape),
+    "ravel": linear.ravel,
+    "flatten": linear.ravel,
     "transpose": lambda x, *axes: linear.transpose(x, (axes[0] if len(axes) == 1 else axes) or None),
     "swapaxes": linear.swapaxes,
     "squeeze": linear.squeeze,
+    "repeat": arrangements.repeat,
+    "take": linear.take,
+    "diagonal": arrangements.diagonal,
+    "trace": arrangements.trace,
+    "copy": arrangements.copy,
     "astype": elementwise.astype,
+    "clip": elementwise.clip,
+    "round": elementwise.round,
+    "dot": products.dot,
     "sum": linear.sum,
     "mean": linear.mean,
     "prod": reductions.prod,
@@ -81,7 +94,12 @@ METHODS: dict[str, Any] = {
     "var": reductions.var,
     "std": reductions.std,
     "cumsum": linear.cumsum,
+    "cumprod": reductions.cumprod,
+    "any": reductions.any,
+    "all": reductions.all,
     "argmax": reductions.argmax,
+    "argmin": reductions.argmin,
+    "argsort": arrangements.argsort,
     "__array__": numpy_protocol.array,
     "__array_ufunc__": numpy_protocol.ufunc,
     "__array_function__": numpy_protocol.function,

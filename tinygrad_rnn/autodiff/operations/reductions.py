@@ -1,9 +1,15 @@
 """Nonlinear operations that reduce axes: `axis` is None (all), a number or several, negative from the end."""
 
+import math
+
 import numpy as np
 
+from ..errors import complaint
 from ..operation import operation
-from .linear import number_reduced, spread
+from ..tensor import Tensor
+from .elementwise import absolute, isclose, where
+from .linear import number_reduced, ravel, spread
+from .linear import sum as total
 
 
 def _deviation(x, axis):
@@ -19,7 +25,7 @@ def _var_rule(g, _y, x, axis, ddof, keepdims):
     return spread(g, x, axis, keepdims) * (_deviation(x, axis) * 2 / (number_reduced(x, axis) - ddof))
 
 
-var = operation("var", _var, _var_rule)
+_var_of = operation("var", _var, _var_rule)
 
 
 def _std(x, /, axis=None, ddof=0, keepdims=False):
@@ -35,7 +41,15 @@ def _std_rule(g, y, x, axis, ddof, keepdims):
     return spread(g, x, axis, keepdims) * (slope / (number_reduced(x, axis) - ddof))
 
 
-std = operation("std", _std, _std_rule)
+_std_of = operation("std", _std, _std_rule)
+
+
+def var(x, axis=None, ddof=0, keepdims=False, *, correction=None):
+    return _var_of(x, axis, ddof if correction is None else correction, keepdims)
+
+
+def std(x, axis=None, ddof=0, keepdims=False, *, correction=None):
+    return _std_of(x, axis, ddof if correction is None else correction, keepdims)
 
 
 def _norm(x, /, axis=None, keepdims=False):
@@ -48,7 +62,7 @@ def _norm_rule(g, y, x, axis, keepdims):
     return spread(g, x, axis, keepdims) * np.where(y == 0, 0, x / np.where(y == 0, 1, y))
 
 
-norm = operation("norm", _norm, _norm_rule, glyph="‖·‖", latex=r"\lVert\cdot\rVert")
+_euclidean = operation("norm", _norm, _norm_rule, glyph="‖·‖", latex=r"\lVert\cdot\rVert")
 
 
 def _extreme_rule(g, y, x, axis, keepdims):
@@ -98,9 +112,54 @@ def _product_of_others(x, axis):
 prod = operation("prod", _prod, _prod_rule, glyph="Π", latex=r"\prod")
 
 
-def _argmax(x, /, axis=None):
-    """Index of the (first) largest element: an integer, a constant."""
-    return np.argmax(x, axis=axis)
+def _cumprod_rule(g, y, x, axis):
+    """∂L/∂xᵢ = yᵢ₋₁ sᵢ with sᵢ = gᵢ + xᵢ₊₁ sᵢ₊₁: nothing is divided by x, which may be 0."""
+    g, y, x = (np.moveaxis(a, axis, 0) for a in (g, y, x))
+    s = [g[-1:]]
+    for i in range(len(x) - 1, 0, -1):
+        s.append(g[i - 1 : i] + x[i : i + 1] * s[-1])
+    before = np.concatenate([np.ones_like(y[:1]), y[:-1]])
+    return np.moveaxis(before * np.concatenate(s[::-1]), 0, axis)
 
 
-argmax = operation("argmax", _argmax)
+_running = operation("cumprod", lambda a, /, axis: np.cumprod(a, axis), _cumprod_rule)
+cumprod = lambda a, axis=None: _running(ravel(a), 0) if axis is None else _running(a, axis)
+
+
+def norm(x, ord=None, axis=None, keepdims=False):
+    """np.linalg.norm; of a matrix with ord None, "fro", ±1 and ±inf: the others need its singular values."""
+    axes = tuple(range(np.ndim(x))) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if ord is None or (ord == "fro" and len(axes) == 2):
+        return _euclidean(x, axis, keepdims)
+    if len(axes) == 1:
+        return vector_norm(x, axis, keepdims, ord)
+    if len(axes) != 2 or ord not in (1, -1, math.inf, -math.inf):
+        raise complaint(TypeError, f"norm: no rule for ord={ord!r} over {len(axes)} axes: use vector_norm or ord='fro'")
+    return (max if ord > 0 else min)(total(absolute(x), axes[0 if abs(ord) == 1 else 1], keepdims=True), axes, keepdims)
+
+
+def vector_norm(x, axis=None, keepdims=False, ord=2):
+    """(Σ|x|ᵖ)^(1/p) with p = `ord` > 0, max |x| and min |x| for ±inf. Its gradient at 0 is 0."""
+    if ord == 2:
+        return _euclidean(x, axis, keepdims)
+    if ord in (math.inf, -math.inf):
+        return (max if ord > 0 else min)(absolute(x), axis, keepdims)
+    if isinstance(ord, str) or not ord > 0:
+        raise complaint(TypeError, f"vector_norm: ord is a positive number or ±inf, not {ord!r}")
+    return _power(total(_power(absolute(x), ord), axis, keepdims), 1 / ord)
+
+
+def _power(x, p):
+    """xᵖ for x ≥ 0; its slope at 0 is 0."""
+    return where(x == 0, 0, where(x == 0, 1, x) ** p)
+
+
+# -- constants -------------------------------------------------------------------------------------
+
+argmax = operation("argmax", lambda a, /, axis=None, keepdims=False: np.argmax(a, axis, keepdims=keepdims))
+any = operation("any", lambda a, /, axis=None, keepdims=False: np.any(a, axis, keepdims=keepdims))
+all = operation("all", lambda a, /, axis=None, keepdims=False: np.all(a, axis, keepdims=keepdims))
+argmin = operation("argmin", lambda a, /, axis=None, keepdims=False: np.argmin(a, axis, keepdims=keepdims))
+allclose = lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: bool(all(isclose(a, b, rtol, atol, equal_nan)))
+_plain = lambda x: x.data if isinstance(x, Tensor) else x
+array_equal = lambda a1, a2, equal_nan=False: np.array_equal(_plain(a1), _plain(a2), equal_nan)

@@ -1,9 +1,49 @@
-"""Sums of products over labelled axes."""
+"""Sums of products: dot, inner, outer, tensordot, and over labelled axes einsum."""
+
+import math
 
 import numpy as np
 
 from ..errors import ShapeError, complaint
 from ..operation import operation
+from .arrangements import moveaxis
+from .elementwise import multiply
+from .linear import expand_dims, matmul, reshape, squeeze
+
+
+def dot(a, b):
+    if not (np.ndim(a) and np.ndim(b)):
+        return multiply(a, b)
+    return matmul(a, b) if np.ndim(b) <= 2 else tensordot(a, b, (-1, -2))
+
+
+def inner(a, b):
+    return tensordot(a, b, (-1, -1)) if np.ndim(a) and np.ndim(b) else multiply(a, b)
+
+
+def vecdot(x1, x2, axis=-1):
+    rows, columns = expand_dims(moveaxis(x1, axis, -1), -2), expand_dims(moveaxis(x2, axis, -1), -1)
+    return squeeze(matmul(rows, columns), (-2, -1))
+
+
+def tensordot(a, b, axes=2):
+    """Sum of products over so many last axes of a and first axes of b, or over (axes of a, axes of b)."""
+    pair = (range(-axes, 0), range(axes)) if isinstance(axes, (int, np.integer)) else axes
+    left, right = (np.ravel(part).astype(int).tolist() for part in pair)
+    a, b = moveaxis(a, left, list(range(-len(left), 0))), moveaxis(b, right, list(range(len(right))))
+    summed, rows, columns = a.shape[a.ndim - len(left) :], a.shape[: a.ndim - len(left)], b.shape[len(right) :]
+    if summed != b.shape[: len(right)]:
+        raise complaint(ShapeError, f"tensordot: lengths {summed} ≠ {b.shape[: len(right)]} of the summed axes")
+    size = math.prod(summed)
+    return reshape(matmul(reshape(a, (math.prod(rows), size)), reshape(b, (size, math.prod(columns)))), rows + columns)
+
+
+def outer(a, b):
+    """aᵢ bⱼ for all i, j of the flattened inputs."""
+    return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
+
+
+# -- einsum ----------------------------------------------------------------------------------------
 
 
 def _einsum(*operands, subscripts):
