@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .errors import AnomalyError
-from .reverse import Contributions, Node
+from .reverse import Gradients, Node
 from .sites import here
 
 
@@ -31,24 +31,24 @@ def watch(name: str, array: np.ndarray, node: Node | None, values: Sequence[Any]
         node.made_at = place, _checksums(values)
 
 
-def watched(contributions: Contributions) -> Contributions:
-    """The same contributions, checked: each is finite, and no input has changed since the forward pass."""
+class Watched(Gradients):
+    """Gradients that check each contribution. `arrive` goes around the function of that name (see `backpropagate`)."""
 
-    def checked(y: Node, g: Any, reached: Collection[Node]) -> Iterator[tuple[Node, Any]]:
-        place = ""
-        if y.made_at is not None:
-            place, checksums = y.made_at
-            if checksums != _checksums(y.values):
-                raise AnomalyError(
-                    f"an array that {y.operation.name} used was changed since the forward pass   {place}"
-                )
-        for x, d in contributions(y, g, reached):
-            found = "" if callable(d) else not_finite(getattr(d, "_array", d))
-            if found:
-                raise AnomalyError(f"the derivative of {y.operation.name} made {found}   {place}")
-            yield x, d
+    def __init__(self, arrive: Callable[[Node, Any], Any]):
+        super().__init__()
+        self._arrive = arrive
 
-    return checked
+    def arrive(self, y: Node, g: Any) -> Any:
+        """Note whose rules run next, and check that no input of y has changed since the forward pass."""
+        self.name, (self.place, checksums) = getattr(y.operation, "name", ""), y.made_at or ("", None)
+        if checksums is not None and checksums != _checksums(y.values):
+            raise AnomalyError(f"an array that {self.name} used was changed since the forward pass   {self.place}")
+        return self._arrive(y, g)
+
+    def add(self, x: Node, d: Any) -> None:
+        if found := "" if callable(d) else not_finite(getattr(d, "_array", d)):
+            raise AnomalyError(f"the derivative of {self.name} made {found}   {self.place}")
+        super().add(x, d)
 
 
 def _checksums(values: Sequence[Any]) -> list[int]:

@@ -75,7 +75,9 @@ class Operation:
     def __call__(self, *inputs: Any, **attributes: Any) -> Any: ...
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
-        return self.apply(*self._bind(inputs, attributes))
+        if attributes or self.defaults or len(inputs) != self.arity:
+            inputs, attributes = self._bind(inputs, attributes)
+        return self.apply(inputs, attributes or _NO_ATTRIBUTES)  # one empty dict serves all nodes without attributes
 
     def apply(self, inputs: Sequence[Any], attributes: dict[str, Any] = _NO_ATTRIBUTES) -> Any:
         """The same for inputs and attributes that are complete: an attribute for each name in `defaults`."""
@@ -121,8 +123,6 @@ class Operation:
 
     def _bind(self, inputs: tuple, attributes: dict) -> tuple[tuple, dict]:
         """Attributes given by position get their names; those not given their defaults."""
-        if not attributes and not self.defaults and (self.variadic or len(inputs) == self.arity):
-            return inputs, _NO_ATTRIBUTES  # one empty dict serves all nodes without attributes
         if len(inputs) != self.arity and not self.variadic:
             named = dict(zip(self.defaults, inputs[self.arity :], strict=False))
             if len(inputs) != self.arity + len(named) or named.keys() & attributes.keys():

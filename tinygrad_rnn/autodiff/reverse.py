@@ -8,15 +8,14 @@
 A node is created after its inputs. Latest first, everything computed from y has had its turn before y, so when y's turn
 comes its gradient is complete. There is no recursion: a chain may be as long as memory allows.
 
-`backpropagate` is these four lines; `contributions` runs the rules of one node. They know nodes and arrays only. Around
-them, tensor.py sets `.grad`, calls hooks, and runs the rules on tensors when gradients are to be differentiated again;
-anomaly.py looks for NaN; tracing/record.py records.
+The loop knows nodes and arrays only. Around it, tensor.py sets `.grad`, calls hooks, and runs the rules on tensors when
+gradients are to be differentiated again; anomaly.py looks for NaN; tracing/record.py records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import compress, count
+from collections.abc import Callable, Collection, Sequence
+from itertools import count
 from operator import attrgetter
 from typing import Any
 
@@ -32,6 +31,7 @@ class Node:
 
     operation, attributes
                what made it; None for a leaf, which no operation made
+    rules      the derivative rule for each input; None if the operation has one joint rule for all
     inputs     for each input its node, or None: a constant
     values     for each input its array at that moment, or, where no derivative rule needs the numbers, its
                node, which knows its shape and dtype too
@@ -54,6 +54,7 @@ class Node:
         "operation",
         "order",
         "result",
+        "rules",
         "shape",
         "tensor",
         "values",
@@ -61,6 +62,7 @@ class Node:
 
     def __init__(self, operation: Any, attributes: dict, inputs: Any, values: Any, result: Any, array: np.ndarray):
         self.operation = operation
+        self.rules = operation.derivative if operation is not None else ()
         self.attributes = attributes
         self.inputs: Sequence[Any] = inputs
         self.values = values
@@ -77,51 +79,40 @@ class Node:
         return len(self.shape)
 
 
-Contributions = Callable[[Node, Any, Collection[Node]], Iterable[tuple[Node, Any]]]
-
-
-def contributions(y: Node, g: Any, reached: Collection[Node]) -> Iterator[tuple[Node, Any]]:
-    """For each input x of y: x, and what y contributes to its gradient. The derivative rules are run here.
-
-    Only inputs in `reached` are asked for; a constant is not.
-    """
-    operation = y.operation
-    if operation is None:  # a leaf
-        return
-    if operation.joint is not None:  # one rule for any number of inputs gives their gradients one after another
-        needed = [x in reached for x in y.inputs]
-        gradients = operation.joint(g, y.result, y.values, needed, **y.attributes)
-        yield from zip(compress(y.inputs, needed), gradients, strict=False)
-        return
-    for x, rule in zip(y.inputs, operation.derivative, strict=False):
-        if x in reached and rule is not None:  # without a rule y is constant in x
-            yield x, rule(g, y.result, *y.values, **y.attributes)
-
-
 def backpropagate(
     nodes: Sequence[Node],
-    gradient: Any,
+    gradients: Gradients,
     arrive: Callable[[Node, Any], Any],
-    contributions: Contributions = contributions,
+    lift: Callable[[Node], Any] | None = None,
 ) -> None:
-    """Run the chain rule over `nodes`, latest first. `gradient` is that of the first node, the result.
+    """Run the chain rule over `nodes`, latest first. `gradients` holds that of the first node, the result.
 
     arrive  ``arrive(y, g)`` receives the complete gradient g of y and returns what is propagated: g, or its replacement
+    lift    ``lift(y)`` is what the derivative rules see in place of y: its result and inputs as tensors, say
     """
     reached = set(nodes)
-    gradients = Gradients({nodes[0]: gradient})
     for y in nodes:
         if y in gradients:  # otherwise the result is constant in y
             g = arrive(y, gradients.pop(y))
-            for x, d in contributions(y, g, reached):
-                gradients.add(x, d)
+            y = lift(y) if lift else y
+            rules = joint_rules(y, g, reached) if y.rules is None else y.rules
+            for x, rule in zip(y.inputs, rules):  # noqa: B905  (as many rules as inputs)
+                if x in reached and rule is not None:  # otherwise y is constant in x
+                    gradients.add(x, rule(g, y.result, *y.values, **y.attributes))
+
+
+def joint_rules(y: Node, g: Any, reached: Collection[Node]) -> list[Callable]:
+    """A rule for each input of an operation that has one for all: it gives their gradients one after another."""
+    needed = [x in reached for x in y.inputs]
+    gradients = iter(y.operation.joint(g, y.result, y.values, needed, **y.attributes))
+    return [lambda *_, **__: next(gradients)] * len(needed)
 
 
 class Gradients(dict[Node, Any]):
     """For each node the sum of the contributions to its gradient so far."""
 
-    def __init__(self, start: dict[Node, Any]):
-        super().__init__(start)
+    def __init__(self) -> None:
+        super().__init__()
         self.own: set[Node] = set()  # those whose sum is an array made here: nothing else holds it, so it may change
 
     def add(self, x: Node, d: Any) -> None:
@@ -136,7 +127,8 @@ class Gradients(dict[Node, Any]):
                 self.own.add(x)
             d(self[x])
             return
-        d = fitted(d, x)
+        if d.shape != x.shape or d.dtype != x.dtype:
+            d = fitted(d, x)
         if x not in self:
             self[x] = d  # may be y's gradient itself or a view of it
         elif x in self.own:

@@ -7,7 +7,7 @@ and NumPy's methods are attached from the table in operations/methods.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -15,10 +15,10 @@ from weakref import ref
 
 import numpy as np
 
-from .anomaly import watched
+from .anomaly import Watched
 from .errors import GradientError, ShapeError, complaint
 from .mode import current_mode, mode
-from .reverse import Contributions, Node, ancestors, backpropagate, contributions
+from .reverse import Gradients, Node, ancestors, backpropagate
 
 _new = object.__new__
 
@@ -279,13 +279,10 @@ def gradients(
             found[node] = _handed_out(g)
         return g
 
-    def stop_at_wanted(contributions: Contributions) -> Contributions:
-        return lambda y, g, reached: () if y in wanted else contributions(y, g, reached)
-
     assert output.node is not None
     between = _leading_to(wanted, ancestors(output.node, wanted if partial else ()))
     if between:
-        differentiate(between, start, arrive, create_graph, stop_at_wanted if partial else None)
+        differentiate(between, start, arrive, create_graph, ends=wanted if partial else ())
     return [found.get(node) for node in nodes]
 
 
@@ -303,29 +300,31 @@ def differentiate(
     gradient: Any,
     arrive: Callable[[Node, Any], Any],
     create_graph: bool = False,
-    around: Callable[[Contributions], Contributions] | None = None,
+    gradients: Gradients | None = None,
+    ends: Collection[Node] = (),
 ) -> None:
-    """Run `backpropagate` in the current mode, with hooks.
+    """Run `backpropagate` from the gradient of the first node, in the mode that is on, with hooks.
 
     The rules run on arrays; they run on tensors if the gradients are to be differentiated again or a recorder listens.
     An infinite slope, √ at 0, gives no warning here: NumPy warns in the forward pass.
 
-    around  wraps the contributions of each node, to be told of them or to leave some out
+    gradients  where contributions are added up; without, a `Gradients` of its own
+    ends       nodes whose gradients are not propagated further
     """
     now = current_mode()
     on_tensors = create_graph or now.recorder is not None
     if any(node.hooks for node in nodes):
         arrive = _hooked(arrive)
-    rules = _on_tensors(contributions) if on_tensors else contributions
-    rules = watched(rules) if now.anomaly else rules
-    rules = around(rules) if around else rules
-    start = _as(gradient, on_tensors)
+    if gradients is None:
+        gradients = Watched(arrive) if now.anomaly else Gradients()
+        arrive = getattr(gradients, "arrive", arrive)
+    gradients[nodes[0]] = _as(gradient, on_tensors)
     with np.errstate(all="ignore"):
-        if on_tensors or now.anomaly:
+        if on_tensors or now.anomaly or ends:
             with mode(gradients=create_graph, anomaly=False):
-                backpropagate(nodes, start, arrive, rules)
+                backpropagate(nodes, gradients, arrive, lambda y: _lifted(y, on_tensors, y in ends))
         else:
-            backpropagate(nodes, start, arrive, rules)
+            backpropagate(nodes, gradients, arrive)
 
 
 def seed(output: Tensor, gradient: Any) -> Any:
@@ -382,18 +381,17 @@ def _hooked(arrive: Callable[[Node, Any], Any]) -> Callable[[Node, Any], Any]:
     return after_hooks
 
 
-def _on_tensors(contributions: Contributions) -> Contributions:
-    """The same rules, given the result and the inputs of a node as tensors at their places in the graph."""
-
-    def run(y: Node, g: Any, reached: Collection[Node]) -> Iterable[tuple[Node, Any]]:
-        values = [_at_its_place(v, x) for v, x in zip(y.values, y.inputs, strict=True)]
-        result = None if y.result is None else Tensor.result(y.result, y)
-        lifted: Any = SimpleNamespace(
-            operation=y.operation, attributes=y.attributes, inputs=y.inputs, values=values, result=result
-        )
-        return contributions(lifted, g, reached)
-
-    return run
+def _lifted(y: Node, on_tensors: bool, is_end: bool) -> Any:
+    """y as its rules see it: result and inputs as tensors at their places in the graph; an end has no inputs."""
+    if is_end:
+        return SimpleNamespace(inputs=(), rules=())
+    if not on_tensors:
+        return y
+    values = [_at_its_place(v, x) for v, x in zip(y.values, y.inputs, strict=True)]
+    result = None if y.result is None else Tensor.result(y.result, y)
+    return SimpleNamespace(
+        operation=y.operation, rules=y.rules, attributes=y.attributes, inputs=y.inputs, values=values, result=result
+    )
 
 
 def _at_its_place(value: Any, node: Node | None) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 from ..autodiff.errors import GradientError
 from ..autodiff.mode import mode
 from ..autodiff.nests import flatten, flatten_with_paths, rebuild
-from ..autodiff.reverse import Contributions, Node, ancestors, fitted
+from ..autodiff.reverse import Gradients, Node, ancestors, fitted
 from ..autodiff.tensor import Tensor, differentiate, seed
 from .circuit import Circuit
 from .fold import fold
@@ -85,16 +85,13 @@ class Graph:
             raise GradientError("graph.backward: the function must return one tensor that needs a gradient, a loss")
         loss = outputs[0]
         recorder = self._recorder.continued()
-        gradients = {}
-
-        def arrive(node: Node, g: Any) -> Any:
-            gradients[recorder.step_of_node(node)] = recorder.step_of(g)
-            return g
-
         start = seed(loss, gradient)
         assert loss.node is not None
+        nodes = ancestors(loss.node)
+        told = _Told(recorder, nodes)
         with mode(gradients=False, recorder=recorder), _nothing_is_garbage():
-            differentiate(ancestors(loss.node), start, arrive, around=_told(recorder))
+            differentiate(nodes, start, told.arrive, gradients=told)
+        gradients = told.complete
         leaves = {step.path: g for step, g in gradients.items() if step.operation is None}
         both = Graph(recorder, self.arguments, {path: Tensor.result(g.value) for path, g in leaves.items()})
         both.gradients, both.forward = gradients, self
@@ -139,24 +136,33 @@ def record(function: Callable[..., Any], *args: Any) -> Graph:
     return Graph(recorder, arguments, returned)
 
 
-def _told(recorder: Recorder) -> Callable[[Contributions], Contributions]:
-    """Tell the recorder for which derivative rule, and for which sum of gradients, each operation runs."""
+class _Told(Gradients):
+    """Gradients whose recorder is told for which derivative rule, and for which sum, each operation runs.
 
-    def around(contributions: Contributions) -> Contributions:
-        def told(y: Node, g: Any, reached: Collection[Node]) -> Iterator[tuple[Node, Any]]:
-            rules = y.operation.derivative if y.operation is not None else ()
-            slots = [i for i, x in enumerate(y.inputs) if x in reached and (rules is None or rules[i] is not None)]
-            found = iter(contributions(y, g, reached))
-            for slot in slots:
-                recorder.begin_rule(y, slot)
-                x, d = next(found)
-                d = fitted(d, x)  # as a part of the rule
-                recorder.begin_sum(x, y, slot)
-                yield x, d
+    complete  for each step that has one, the step that is its complete gradient
+    """
 
-        return told
+    def __init__(self, recorder: Recorder, nodes: Collection[Node]):
+        super().__init__()
+        self.recorder, self.reached = recorder, set(nodes)
+        self.complete: dict[Step, Step] = {}
 
-    return around
+    def arrive(self, y: Node, g: Any) -> Any:
+        self.complete[self.recorder.step_of_node(y)] = self.recorder.step_of(g)
+        rules = y.rules or [True] * len(y.inputs)  # a joint rule gives a gradient for every input
+        self.y, self.slots = y, [i for i, x in enumerate(y.inputs) if x in self.reached and rules[i] is not None]
+        self._begin()
+        return g
+
+    def add(self, x: Node, d: Any) -> None:
+        d = fitted(d, x)  # as a part of the rule
+        self.recorder.begin_sum(x, self.y, self.slots.pop(0))
+        super().add(x, d)
+        self._begin()
+
+    def _begin(self) -> None:
+        if self.slots:
+            self.recorder.begin_rule(self.y, self.slots[0])
 
 
 @contextmanager
