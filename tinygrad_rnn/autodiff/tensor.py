@@ -46,9 +46,10 @@ class Tensor:
     integers and booleans are constants.
     """
 
-    __slots__ = ("__weakref__", "_array", "grad", "name", "node")
+    __slots__ = ("__weakref__", "_array", "_transposed", "grad", "name", "node")
 
     _array: np.ndarray
+    _transposed: Tensor | None
     grad: Tensor | None
     node: Node | None
     name: str | None
@@ -63,7 +64,7 @@ class Tensor:
             raise TypeError(f"a tensor holds real numbers or booleans, not {array.dtype}")
         array.setflags(write=False)
         self._array = array
-        self.grad = self.node = None
+        self.grad = self.node = self._transposed = None
         self.name = name
         if requires_grad:
             self.requires_grad = True
@@ -75,7 +76,7 @@ class Tensor:
         tensor = _new(Tensor)
         tensor._array = array
         tensor.node = node
-        tensor.grad = tensor.name = None
+        tensor.grad = tensor.name = tensor._transposed = None
         return tensor
 
     # -- the array ---------------------------------------------------------------------------------
@@ -94,6 +95,7 @@ class Tensor:
             raise complaint(ShapeError, f"data of {self.dtype} {self.shape} set to {array.dtype} {array.shape}")
         array.setflags(write=False)
         self._array = array
+        self._transposed = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -166,7 +168,7 @@ class Tensor:
             self.node = Node(None, {}, [], [], None, self.data)
             self.node.tensor = ref(self)
         elif not wanted:
-            self.node = None
+            self.node = self._transposed = None
 
     @property
     def is_leaf(self) -> bool:
