@@ -1,5 +1,7 @@
 """Folding a run into its circuit, and unfolding it again."""
 
+import gc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,7 +60,8 @@ def test_every_step_of_the_run_is_a_visit_of_exactly_one_component():
 
 @pytest.mark.parametrize("lag", [1, 2, 3])
 def test_a_value_read_d_steps_later_comes_over_d_delays_with_d_initial_values(lag):
-    (recurrent, *_) = _components(_run(Elman(lag), 6).fold(), "matmul")
+    circuit = _run(Elman(lag), 6).fold()
+    (recurrent, *_) = _components(circuit, "matmul")
     wire = recurrent.wires[0]
     assert (wire.source.operation.name, wire.delay, len(wire.initial)) == ("tanh", lag, lag)
 
@@ -70,8 +73,29 @@ def test_a_parameter_is_one_component_that_serves_all_visits():
 
 
 def test_the_elements_of_an_input_are_a_sequence():
-    sequences = [c for c in _run(Elman(), 5).fold().components if c.is_sequence]
+    circuit = _run(Elman(), 5).fold()
+    sequences = [c for c in circuit.components if c.is_sequence]
     assert [c.wires[0].source.name for c in sequences] == ["x", "y"]
+
+
+def test_records_and_circuits_are_freed_without_the_garbage_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            graph = _run(Elman(), 4)
+            graph.backward().fold()
+            graph.fold()
+        del graph
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_a_wire_whose_circuit_is_gone_says_so():
+    (recurrent, *_) = _components(_run(Elman(), 6).fold(), "matmul")
+    with pytest.raises(ReferenceError, match=r"^the circuit of this wire is gone: keep it while"):
+        _ = recurrent.wires[0].source
 
 
 def test_a_running_total_is_a_sum_and_a_hidden_state_is_not():

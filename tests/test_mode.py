@@ -76,7 +76,7 @@ def test_a_decorated_coroutine_runs_without_gradients_while_others_have_them():
 
 
 def test_an_asynchronous_generator_is_refused_with_the_mend():
-    with pytest.raises(TypeError, match="^steps is an asynchronous generator: use a `with` block in its body$"):
+    with pytest.raises(TypeError, match=r"^steps is an asynchronous generator: use a `with` block in its body$"):
 
         @tg.no_grad()
         async def steps():

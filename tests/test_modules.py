@@ -352,3 +352,13 @@ def test_a_layer_without_a_seed_or_with_an_integer_dtype_is_an_error(layer):
 def test_an_input_of_another_width_is_an_error_that_names_both_shapes():
     with pytest.raises(ValueError, match=r"\(5, 4\) @ \(3, 2\): 4 ≠ 3"):
         Linear(3, 2, rng=0)(np.ones((5, 4)))
+
+
+def test_a_module_may_compute_in_forward_and_one_that_computes_nothing_says_so():
+    class Doubling(Module):
+        def forward(self, x, *, times=1):
+            return x * 2 * times
+
+    assert Doubling()(3, times=2) == 12
+    with pytest.raises(TypeError, match=r"^Empty computes nothing: define __call__ \(or forward\)$"):
+        type("Empty", (Module,), {})()(3)

@@ -2,6 +2,7 @@
 
 import runpy
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -494,3 +495,37 @@ def test_a_gradient_taken_inside_a_recorded_run_is_part_of_the_record():
     w.grad = None
     assert np.array_equal(graph.replay(np.array([1.0, 1.0])).data, [4.0, 8.0])
     assert all(step.forward is None for step in graph.steps)
+
+
+# -- values from outside the run -------------------------------------------------------------------
+
+
+def test_the_result_of_an_earlier_computation_is_an_input_and_the_recorded_backward_pass_ends_there():
+    W = Parameter(np.array([[0.5, -0.3], [0.2, 0.8]]))
+    before = np.tanh(np.ones((1, 2)) @ W)
+    doubled = W * 2
+
+    def chunk(h):
+        return (np.tanh(h @ W + h @ doubled) ** 2).sum()
+
+    graph = tg.record(chunk, before)
+    assert [step.name for step in graph.inputs] == ["h", "doubled"]
+    assert [step.name for step in graph.parameters] == ["W"]
+    found = graph.backward().returned
+    expected = tg.vjp(lambda h, W, D: (np.tanh(h @ W + h @ D) ** 2).sum(), before.data, W.data, doubled.data)[1](1.0)
+    for name, gradient in zip(["h", "W", "doubled"], expected, strict=True):
+        np.testing.assert_allclose(found[name].data, gradient.data, rtol=1e-12)
+    np.testing.assert_allclose(graph.replay(before.data).data, graph.returned.data, rtol=0)
+    assert W.grad is None
+
+
+def test_an_operation_in_another_thread_is_refused_in_one_line_that_names_the_mend():
+    W = Parameter(np.eye(2))
+
+    def model(x):
+        with ThreadPoolExecutor(1) as pool:
+            h = pool.submit(lambda: tg.tanh(x @ W)).result()
+        return (h * h).sum()
+
+    with pytest.raises(RuntimeError, match=r"^record: tanh ran in another thread: run all operations in one   h \* h "):
+        tg.record(model, np.ones((3, 2)))

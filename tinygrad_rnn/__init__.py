@@ -44,3 +44,16 @@ __all__ = [
 # fmt: on
 __all__ += operations.__all__
 __version__ = "0.1.0"
+
+_CALLED = {
+    "tensor": "tg.Tensor(array, requires_grad=True), or tg.Parameter(array)",
+    "gradcheck": "tg.check_gradients(function, *arrays)",
+    "optim": "tg.SGD, tg.Adam and so on",
+    "cat": "tg.concatenate",
+    "bmm": "tg.matmul",
+}
+
+
+def __getattr__(name: str) -> object:
+    mend = f": use {_CALLED[name]}" if name in _CALLED else ""
+    raise AttributeError(f"tinygrad_rnn has no {name}{mend}")

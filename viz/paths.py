@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from weakref import ref
 
 from tinygrad_rnn.tracing.circuit import Component, Wire, chosen
 from viz.sequences import Sequences
@@ -104,7 +105,7 @@ class Paths:
         for t in (t for t in (*before, *after) if times is None or t in times):
             value = chosen(c, replace(wire, others=()), t, happens)
             source, ago = self._sequences.element(value.source)
-            yield t, Wire(source, value.delay + ago, reach=value.reach)
+            yield t, Wire(ref(source), value.delay + ago, reach=value.reach)
 
 
 def is_own_past(component: Component, wire: Wire) -> bool:

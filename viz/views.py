@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
+from weakref import ref
 
 from tinygrad_rnn.tracing.circuit import Circuit, Component, FoldError, Wire
 from tinygrad_rnn.tracing.record import Graph
@@ -75,7 +76,7 @@ def _circuit_or_run(graph: Graph) -> Circuit:
     except FoldError:
         of: dict[Step, Component] = {}
         for step in graph.steps:
-            wires = [Wire(of[x], reach="once") for x in step.inputs]
+            wires = [Wire(ref(of[x]), reach="once") for x in step.inputs]
             of[step] = Component(step.kind, [step], wires)
         run = Circuit(list(of.values()), [])
         run.outputs = [of[step] for step in graph.outputs]

@@ -30,7 +30,7 @@ class Mode:
 
 
 USUAL = Mode()
-_MODE: ContextVar[Mode] = ContextVar("tinygrad_rnn.mode", default=USUAL)  # noqa: B039  (USUAL never changes)
+_MODE: ContextVar[Mode] = ContextVar("tinygrad_rnn.mode", default=USUAL)
 current_mode = _MODE.get
 
 Function = TypeVar("Function", bound=Callable[..., Any])

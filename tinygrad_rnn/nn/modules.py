@@ -43,7 +43,13 @@ class Parameter(Tensor):
 
 
 class Module:
-    """Something with parameters. A subclass sets attributes in `__init__` and computes in `__call__`."""
+    """Something with parameters. A subclass sets attributes in `__init__` and computes in `__call__` (or `forward`)."""
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        forward = getattr(self, "forward", None)
+        if forward is None:
+            raise TypeError(f"{type(self).__name__} computes nothing: define __call__ (or forward)")
+        return forward(*args, **keywords)
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Each parameter once, in the order of definition, with its path: ``("layers.0.W", parameter)``.

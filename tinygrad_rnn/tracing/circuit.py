@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from weakref import ReferenceType
 
 from ..autodiff.operation import Operation
 from .recorder import Step
@@ -16,7 +17,7 @@ class FoldError(ValueError):
     """The run has no circuit that is certain; the message says which step stands in the way, and where."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Component:
     """What stands once in the code and happened `len(visits)` times.
 
@@ -85,7 +86,7 @@ class Component:
 class Wire:
     """Where the values of an input come from.
 
-    source   the component that gives them
+    end      the component that gives them, its `source`, held weakly: a recurrence would be a cycle of references
     delay    how many steps ago; less than 0: that many steps ahead, in a loop that runs backward
     initial  what is there instead where the source has no such step, at one end of the loop: counted from that end
     final    the same at the end of the loop, if it is so at its beginning as well
@@ -95,13 +96,21 @@ class Wire:
     choices  for each visit which of them it was, 0 for the first
     """
 
-    source: Component
+    end: ReferenceType[Component]
     delay: int = 0
     initial: tuple[Wire, ...] = ()
     reach: str = "step"
     others: tuple[Wire, ...] = ()
     choices: tuple[int, ...] = ()
     final: tuple[Wire, ...] = ()
+
+    @property
+    def source(self) -> Component:
+        """The component that gives the values. The circuit holds it."""
+        source = self.end()
+        if source is None:
+            raise ReferenceError("the circuit of this wire is gone: keep it while its components are used")
+        return source
 
 
 Place = tuple[int, int]

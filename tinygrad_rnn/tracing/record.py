@@ -30,6 +30,8 @@ from .recorder import Recorder, Step
 class Graph:
     """What ran, in order: `steps`; and which of them are `inputs`, `parameters` and `outputs`.
 
+    The inputs are the arguments, then the results of earlier computations that the function captured.
+
     gradients  of both passes: for each step that has one, the step that is its complete gradient
     forward    of both passes: the graph of the forward pass alone
     """
@@ -64,7 +66,8 @@ class Graph:
         elsewhere (parameters, constants) keeps its recorded value. Returns what the function returned.
         Raises ValueError if the arguments differ in more than their numbers.
         """
-        values = dict(zip(self.inputs, _matching(self.arguments, args), strict=True))
+        arrays = _matching(self.arguments, args)  # the arguments are the first inputs
+        values = dict(zip(self.inputs, arrays, strict=False))
         for step in self.steps:
             if step.operation is not None:
                 arrays = [values[x] for x in step.inputs]
@@ -87,10 +90,11 @@ class Graph:
         recorder = self._recorder.continued()
         start = seed(loss, gradient)
         assert loss.node is not None
-        nodes = ancestors(loss.node)
+        ends = set(recorder.outside())
+        nodes = ancestors(loss.node, ends)
         told = _Told(recorder, nodes)
         with mode(gradients=False, recorder=recorder), _nothing_is_garbage():
-            differentiate(nodes, start, told.arrive, gradients=told)
+            differentiate(nodes, start, told.arrive, gradients=told, ends=ends)
         gradients = told.complete
         leaves = {step.path: g for step, g in gradients.items() if step.operation is None}
         both = Graph(recorder, self.arguments, {path: Tensor.result(g.value) for path, g in leaves.items()})

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..autodiff import numpy_protocol
+from ..autodiff.errors import complaint
 from ..autodiff.identity import IdentityKey
 from ..autodiff.operation import Operation
 from ..autodiff.operations import methods
-from ..autodiff.reverse import Node
+from ..autodiff.reverse import Node, next_number
 from ..autodiff.sites import instruction_at
 from ..autodiff.tensor import Tensor
 from ..nn.modules import Module
@@ -91,6 +92,7 @@ class Recorder:
     def __init__(self, function: Callable[..., Any]):
         self.steps: list[Step] = []
         self.function = function
+        self._start = next_number()
         self._of_array: dict[IdentityKey[np.ndarray], Step] = {}
         self._of_memory: dict[Any, Step] = {}
         self._of_node: dict[Node, Step] = {}
@@ -173,6 +175,10 @@ class Recorder:
     def step_of_node(self, node: Node) -> Step:
         return self._of_node[node]
 
+    def outside(self) -> list[Node]:
+        """The nodes of what was not computed in this run."""
+        return [node for node, step in self._of_node.items() if step.operation is None]
+
     def continued(self) -> Recorder:
         """Another recorder that goes on where this one stopped."""
         other = Recorder(self.function)
@@ -194,7 +200,11 @@ class Recorder:
         if isinstance(x, Tensor) and x.node is not None:
             known = self._of_array.get(IdentityKey(x.data))
             if known is None or known.kind == "parameter":  # two parameters may share an array
-                return self._named(self.enter(x, "parameter"), x, frame)
+                if not x.is_leaf and x.node.order > self._start:
+                    name = x.node.operation.name
+                    raise complaint(RuntimeError, f"record: {name} ran in another thread: run all operations in one")
+                # a result of an earlier computation, as in truncated BPTT, is an input
+                return self._named(self.enter(x, "parameter" if x.is_leaf else "input"), x, frame)
             self._of_node[x.node] = known  # a value of this run, detached and made a leaf again
             return known
         known = self._of_memory.get(_memory(x.data if isinstance(x, Tensor) else x))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from weakref import ref
 
 from .circuit import Component, FoldError, Wire
 from .recorder import Step
@@ -45,7 +46,7 @@ class Timetable:
         while slot < len(component.visits[0].inputs):
             every = self._whole_loop(component.visits[0].inputs[slot:])
             if every is not None:
-                wires.append(Wire(every, reach="all"))
+                wires.append(Wire(ref(every), reach="all"))
                 slot += len(every.visits)
             else:
                 wires.append(self._wire(component, [step.inputs[slot] for step in component.visits]))
@@ -81,9 +82,9 @@ class Timetable:
         """One value, of something that happened once or of one end of another loop."""
         source = self.of(step)
         if not source.repeats:
-            return Wire(source, reach="once")
+            return Wire(ref(source), reach="once")
         if step in (source.visits[0], source.visits[-1]):
-            return Wire(source, reach="first" if step is source.visits[0] else "last")
+            return Wire(ref(source), reach="first" if step is source.visits[0] else "last")
         raise FoldError(f"{component!r} reads only step {self.time(step) + 1} of {source!r}   {place_of(component)}")
 
     def _initial(self, component: Component, step: Step, t: int) -> Wire:
@@ -92,7 +93,7 @@ class Timetable:
         delay = t - self.time(step)
         if not source.repeats or source.loop != component.loop or 2 * abs(delay) >= self.lengths[source.loop or 0] > 2:
             return self._end(component, step)
-        return Wire(source, delay)
+        return Wire(ref(source), delay)
 
     def _delay(self, component: Component, source: Component, producers: list[Step]) -> int | None:
         """How many steps ago the source's values are from, wherever it is the one that is read; None if that varies."""
@@ -118,7 +119,7 @@ class Timetable:
         elsewhere = [wire for wire in before + after if wire.reach == "step"]
         if len(elsewhere) > 1 and 2 * len(elsewhere) > len(visits):
             return None
-        return Wire(source, delay, before or after, final=after if before else ())
+        return Wire(ref(source), delay, before or after, final=after if before else ())
 
     def _switch(self, component: Component, sources: list[Component], producers: list[Step]) -> Wire:
         """Now one source, now another; where there is neither, an initial value of the one with the longest delay."""
@@ -138,10 +139,10 @@ class Timetable:
             raise FoldError(f"{component!r} reads {sources[0]!r} only now and then   {place_of(component)}")
         initial = tuple(self._end(component, producers[t]) for t in outside)
         first, *others = (
-            Wire(source, delay, initial if i == longest else ())
+            Wire(ref(source), delay, initial if i == longest else ())
             for i, (source, delay) in enumerate(zip(sources, delays, strict=True))
         )
-        return Wire(first.source, first.delay, first.initial, others=tuple(others), choices=choices)
+        return Wire(first.end, first.delay, first.initial, others=tuple(others), choices=choices)
 
 
 def place_of(component: Component) -> str:
