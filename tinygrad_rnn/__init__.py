@@ -14,6 +14,8 @@ Each folder knows those above it. What to read first:
     tracing/recorder.py   how a run is kept; then circuit.py and fold.py: how it becomes a circuit
 """
 
+from typing import TYPE_CHECKING
+
 from .autodiff import operations
 from .autodiff.errors import AnomalyError, GradientError, ShapeError
 from .autodiff.gradcheck import check_gradients
@@ -54,6 +56,8 @@ _CALLED = {
 }
 
 
-def __getattr__(name: str) -> object:
-    mend = f": use {_CALLED[name]}" if name in _CALLED else ""
-    raise AttributeError(f"tinygrad_rnn has no {name}{mend}")
+if not TYPE_CHECKING:  # a type checker would believe that every name exists
+
+    def __getattr__(name):
+        mend = f": use {_CALLED[name]}" if name in _CALLED else ""
+        raise AttributeError(f"tinygrad_rnn has no {name}{mend}")

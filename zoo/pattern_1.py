@@ -46,7 +46,7 @@ class Pattern1(tg.Module):
         """
         _, B = sizes(x, y)
         h = self.initial_state(B)
-        L = 0
+        L: Any = 0
         for x_t, y_t in zip(x, y, strict=True):
             o, h = self.step(x_t, h)
             L = L + tg.cross_entropy(o, y_t)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from threading import Lock
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 from weakref import ref
 
 import numpy as np
@@ -234,8 +234,7 @@ class Tensor:
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _binary
     __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _binary
     __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _binary
-    __eq__: ClassVar[Any]
-    __ne__: ClassVar[Any]
+    __eq__ = __ne__ = _binary  # type: ignore[assignment]  # an array of booleans, as NumPy's
     __neg__ = __pos__ = __abs__ = __invert__ = __array_ufunc__ = __array_function__ = _method
     __iter__: Callable[[], Iterator[Tensor]]
     sum = mean = prod = max = min = var = std = any = all = argmax = argmin = argsort = cumsum = cumprod = _method

@@ -60,7 +60,8 @@ def nudged(model: Pattern1, x: np.ndarray, y: np.ndarray) -> Callable[[Any, Any]
     """L, where a row of o (T, K) and one of h (T, H) is added to each o⁽ᵗ⁾ and h⁽ᵗ⁾: at 0 its gradients are theirs."""
 
     def loss(o: Any, h: Any) -> Any:
-        h_t, L = model.initial_state(1), 0
+        h_t: Any = model.initial_state(1)
+        L: Any = 0
         for x_t, y_t, to_o, to_h in zip(x, y, o, h, strict=True):
             h_t = tg.tanh(model.b + h_t @ model.W.T + x_t @ model.U.T) + to_h
             L = L + tg.cross_entropy(model.c + h_t @ model.V.T + to_o, y_t[None])

@@ -211,7 +211,8 @@ class Characters:
         return {"uniform": float(np.log(self.outputs)), **ngrams}
 
     def one_hot(self, codes: Codes) -> NDArray[Any]:
-        return one_hot(codes, self.outputs, self.dtype)
+        rows: Any = one_hot(codes, self.outputs, self.dtype)  # of an array, an array
+        return rows
 
     def batch(self, rng: np.random.Generator) -> tuple[NDArray[Any], Codes]:
         """B random windows of the training part. Raises ValueError if it is too short for T."""

@@ -49,7 +49,8 @@ class Copying(Drawn):
     def loss(self, model: Any, *batch: Any) -> Any:
         """Bits a sequence; what is said before the sign is over does not count."""
         x, y = batch
-        state, nats = model.initial_state(x.shape[1]), 0
+        state: Any = model.initial_state(x.shape[1])
+        nats: Any = 0
         for t, x_t in enumerate(x):
             o, state = model.step(x_t, state)
             if t > self.T:

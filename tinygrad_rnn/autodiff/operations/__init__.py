@@ -47,3 +47,8 @@ __all__ = [
     "softmax", "log_softmax", "logsumexp", "cross_entropy", "binary_cross_entropy_with_logits", "mse", "one_hot",
     "dropout",
 ]
+# fmt: on
+for _name in __all__:
+    if (_function := globals()[_name]).__name__ == "<lambda>":
+        _function.__name__ = _function.__qualname__ = _name
+        _function.__doc__ = f"np.{_name} of tensors."

@@ -1,11 +1,13 @@
 """Where elements go: repeating, shifting, joining, splitting, sorting; diagonals and triangles."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError, complaint
 from ..operation import operation
+from ..tensor import Tensor
 from .elementwise import subtract
 from .linear import axes_before, concatenate, flip, getitem, ravel, reshape, scatter, split, unbind
 from .linear import sum as total
@@ -63,7 +65,7 @@ def _pad_rule(g, _y, _x, pad_width, constant_values):
 _framed = operation("pad", _pad, _pad_rule)
 
 
-def pad(array, pad_width, mode="constant", constant_values=0):
+def pad(array: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = 0) -> Tensor:
     """`array` with a border of constants, or of copied elements: mode "edge", "reflect", "symmetric" or "wrap"."""
     if mode == "constant":
         return _framed(array, pad_width, constant_values=constant_values)
@@ -86,7 +88,7 @@ unstack = lambda x, axis=0: tuple(unbind(x, axis))
 hsplit = lambda ary, indices_or_sections: split(ary, indices_or_sections, min(1, np.ndim(ary) - 1))
 
 
-def array_split(ary, indices_or_sections, axis=0):
+def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Tensor]:
     """Pieces of `ary` whose lengths may differ by one, the longer first; or cut at the given places."""
     n, axis = indices_or_sections, len(axes_before("array_split", ary, axis))
     if isinstance(n, (int, np.integer)):
@@ -97,7 +99,7 @@ def array_split(ary, indices_or_sections, axis=0):
     return split(ary, indices_or_sections, axis)
 
 
-def take_along_axis(arr, indices, axis=-1):
+def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Tensor:
     if axis is None:
         return getitem(ravel(arr), indices)
     axis = len(axes_before("take_along_axis", arr, axis))
@@ -111,7 +113,7 @@ argsort = operation("argsort", lambda a, /, axis=-1, kind=None, stable=None: np.
 sort = lambda a, axis=-1, kind=None, stable=None: take_along_axis(a, argsort(a, axis, kind, stable), axis)
 
 
-def diff(a, n=1, axis=-1, prepend=None, append=None):
+def diff(a: Any, n: Any = 1, axis: Any = -1, prepend: Any = None, append: Any = None) -> Tensor:
     before = axes_before("diff", a, axis)
     if n < 0:
         raise complaint(ShapeError, f"diff: n is at least 0, not {n}")

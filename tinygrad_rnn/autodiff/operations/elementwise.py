@@ -1,11 +1,13 @@
 """Operations that work on each element by itself; inputs broadcast against each other as in NumPy."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ..errors import complaint
 from ..operation import Operation, operation
+from ..tensor import Tensor
 
 
 def _felt(g, factor):
@@ -56,7 +58,7 @@ _as_float = operation("astype", lambda x, /, dtype: x.astype(dtype), lambda g, _
 _as_integer = operation("as_integer", lambda x, /, dtype: x.astype(dtype))
 
 
-def astype(x, dtype):
+def astype(x: Any, dtype: Any) -> Tensor:
     """x in another dtype; its gradient comes back in x's own. Integers and booleans are constants."""
     return (_as_float if np.dtype(dtype).kind == "f" else _as_integer)(x, dtype=dtype)
 
@@ -145,7 +147,7 @@ def _erfc(x, /):
 erfc = operation("erfc", _erfc, lambda g, _y, x: g * (-2 / math.sqrt(math.pi) * np.exp(-x * x)))
 
 
-def gelu(x, approximate="none"):
+def gelu(x: Any, approximate: Any = "none") -> Tensor:
     """x Φ(x) with the normal distribution function Φ (Hendrycks & Gimpel 2016); "tanh" is their approximation."""
     if approximate not in ("none", "tanh"):
         raise complaint(ValueError, f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")

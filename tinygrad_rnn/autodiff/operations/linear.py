@@ -5,6 +5,7 @@ The derivative of a linear operation is its transpose: it sends each gradient ba
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ reshape = operation(
 )
 
 
-def ravel(x):
+def ravel(x: Any) -> Tensor:
     """x as one row of elements."""
     return reshape(x, -1)
 
@@ -92,7 +93,7 @@ _concatenated = operation(
 )
 
 
-def concatenate(pieces, axis=0):
+def concatenate(pieces: Any, axis: Any = 0) -> Tensor:
     """Pieces one after another along `axis`; they agree in all other axes. With axis None, all their elements."""
     if axis is None:
         return _concatenated(*(ravel(piece) for piece in pieces), axis=0)
@@ -107,7 +108,7 @@ def _stack_rule(g, _y, _pieces, needs, axis):
 _stacked = operation("stack", lambda *pieces, axis=0: np.stack(pieces, axis=axis), joint=_stack_rule, glyph="[,]")
 
 
-def stack(pieces, axis=0):
+def stack(pieces: Any, axis: Any = 0) -> Tensor:
     """Pieces of one shape side by side along a new axis."""
     return _stacked(*pieces, axis=axis)
 
@@ -183,7 +184,7 @@ scatter: Operation = operation(
 )
 
 
-def getitem(x, index):
+def getitem(x: Any, index: Any) -> Tensor:
     """x[index], every form of NumPy's indexing.
 
     A repeated index adds up in the gradient. An index that is a tensor is an input of the operation, so a
@@ -219,14 +220,14 @@ def axes_before(name, x, axis):
     return (slice(None),) * (axis % len(shape))
 
 
-def take(x, indices, axis=None):
+def take(x: Any, indices: Any, axis: Any = None) -> Tensor:
     """Elements (or slices along `axis`) of x at integer `indices`."""
     if axis is None:
         return getitem(np.reshape(x, -1), indices)
     return getitem(x, (*axes_before("take", x, axis), indices))
 
 
-def embedding(weight, indices):
+def embedding(weight: Any, indices: Any) -> Tensor:
     """Rows of `weight` (number, width) at integer `indices` of any shape: the result is (*indices.shape, width).
 
     Raises TypeError if the indices are not integers, IndexError if one is not in [0, number).
@@ -240,7 +241,7 @@ def embedding(weight, indices):
     return getitem(weight, indices if isinstance(indices, Tensor) else values)
 
 
-def unbind(x, axis=0):
+def unbind(x: Any, axis: Any = 0) -> list[Tensor]:
     """The slices of x along `axis`, as a list."""
     if not shape_of(x):
         raise complaint(TypeError, "unbind: a 0-d tensor has no axis to iterate over")
@@ -248,7 +249,7 @@ def unbind(x, axis=0):
     return [_read.apply((x,), {"index": (*before, i)}) for i in range(shape_of(x)[axis])]
 
 
-def split(x, indices_or_sections, axis=0):
+def split(x: Any, indices_or_sections: Any, axis: Any = 0) -> list[Tensor]:
     """Consecutive pieces of x along `axis`, as a list.
 
     A number makes that many pieces of equal length (ValueError if they cannot be equal); several numbers
@@ -316,7 +317,7 @@ _cumsum_along = operation(
 )
 
 
-def cumsum(x, axis=None):
+def cumsum(x: Any, axis: Any = None) -> Tensor:
     """Running sum along `axis`; with axis None over the flattened elements."""
     return _cumsum_along(np.reshape(x, -1), axis=0) if axis is None else _cumsum_along(x, axis=axis)
 

@@ -1,5 +1,7 @@
 """Softmax and its relatives, the losses, dropout. The class axis is the last unless `axis` says otherwise."""
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import ShapeError, complaint
@@ -68,7 +70,7 @@ def _one_hot(labels, /, classes, dtype):
 _one_hot_of = operation("one_hot", _one_hot)
 
 
-def one_hot(labels, classes, dtype=float):
+def one_hot(labels: Any, classes: Any, dtype: Any = float) -> Tensor:
     """Integer labels (...) as rows (..., classes) that are 1 at the label and 0 elsewhere.
 
     Raises TypeError for labels that are not integers, IndexError for one that is not in [0, classes).
@@ -125,7 +127,9 @@ _cross_entropy_of = operation(
 )
 
 
-def cross_entropy(logits, labels, weights=None, ignore_index=None, reduction="mean"):
+def cross_entropy(
+    logits: Any, labels: Any, weights: Any = None, ignore_index: Any = None, reduction: Any = "mean"
+) -> Tensor:
     """Softmax cross-entropy −log softmax(logits)[label], in nats.
 
     logits     (..., classes)
@@ -203,13 +207,15 @@ def _reduced(name, losses, reduction):
     return mean(losses) if reduction == "mean" else _total(losses) if reduction == "sum" else losses
 
 
-def mse(prediction, target, reduction="mean"):
+def mse(prediction: Any, target: Any, reduction: Any = "mean") -> Tensor:
     """Squared error (prediction − target)²; the shapes must be equal, nothing is broadcast."""
     _same_shape("mse", prediction, target)
     return _reduced("mse", square(subtract(prediction, target)), reduction)
 
 
-def binary_cross_entropy_with_logits(logits, target, reduction="mean", *, weight=None, pos_weight=None):
+def binary_cross_entropy_with_logits(
+    logits: Any, target: Any, reduction: Any = "mean", *, weight: Any = None, pos_weight: Any = None
+) -> Tensor:
     """−t log σ(o) − (1 − t) log(1 − σ(o)), in nats; targets t in [0, 1], of the logits' shape.
 
     pos_weight multiplies the first term, weight each loss; both broadcast against the logits.
@@ -231,7 +237,7 @@ def _same_shape(name, a, b):
         raise complaint(ShapeError, f"{name}: shapes {np.shape(a)} and {np.shape(b)} differ")
 
 
-def dropout(x, p, rng):
+def dropout(x: Any, p: Any, rng: Any) -> Tensor:
     """Each element is 0 with probability p, else scaled by 1/(1 − p), so that the mean stays (Srivastava 2014).
 
     rng is a seed or a `numpy.random.Generator`: the same seed drops the same elements. Raises ValueError

@@ -1,32 +1,34 @@
 """Sums of products: dot, inner, outer, tensordot, and over labelled axes einsum."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError, complaint
 from ..operation import operation
+from ..tensor import Tensor
 from .arrangements import moveaxis
 from .elementwise import multiply
 from .linear import expand_dims, matmul, reshape, squeeze
 
 
-def dot(a, b):
+def dot(a: Any, b: Any) -> Tensor:
     if not (np.ndim(a) and np.ndim(b)):
         return multiply(a, b)
     return matmul(a, b) if np.ndim(b) <= 2 else tensordot(a, b, (-1, -2))
 
 
-def inner(a, b):
+def inner(a: Any, b: Any) -> Tensor:
     return tensordot(a, b, (-1, -1)) if np.ndim(a) and np.ndim(b) else multiply(a, b)
 
 
-def vecdot(x1, x2, axis=-1):
+def vecdot(x1: Any, x2: Any, axis: Any = -1) -> Tensor:
     rows, columns = expand_dims(moveaxis(x1, axis, -1), -2), expand_dims(moveaxis(x2, axis, -1), -1)
     return squeeze(matmul(rows, columns), (-2, -1))
 
 
-def tensordot(a, b, axes=2):
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     """Sum of products over so many last axes of a and first axes of b, or over (axes of a, axes of b)."""
     pair = (range(-axes, 0), range(axes)) if isinstance(axes, (int, np.integer)) else axes
     left, right = (np.ravel(part).astype(int).tolist() for part in pair)
@@ -38,9 +40,9 @@ def tensordot(a, b, axes=2):
     return reshape(matmul(reshape(a, (math.prod(rows), size)), reshape(b, (size, math.prod(columns)))), rows + columns)
 
 
-def outer(a, b):
+def outer(a: Any, b: Any) -> Tensor:
     """aᵢ bⱼ for all i, j of the flattened inputs."""
-    return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
+    return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
 
 
 # -- einsum ----------------------------------------------------------------------------------------
@@ -83,7 +85,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _contracted = operation("einsum", _einsum, joint=_einsum_rule, glyph="einsum")
 
 
-def einsum(subscripts, *operands):
+def einsum(subscripts: Any, *operands: Any) -> Tensor:
     """Sum of products over labelled axes, every form of np.einsum with a subscripts string.
 
     Ellipsis and implicit output are rewritten in explicit letters first: ``"ij,jk"`` is ``"ij,jk->ik"``.

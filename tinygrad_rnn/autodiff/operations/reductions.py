@@ -1,6 +1,7 @@
 """Nonlinear operations that reduce axes: `axis` is None (all), a number or several, negative from the end."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -44,11 +45,11 @@ def _std_rule(g, y, x, axis, ddof, keepdims):
 _std_of = operation("std", _std, _std_rule)
 
 
-def var(x, axis=None, ddof=0, keepdims=False, *, correction=None):
+def var(x: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, correction: Any = None) -> Tensor:
     return _var_of(x, axis, ddof if correction is None else correction, keepdims)
 
 
-def std(x, axis=None, ddof=0, keepdims=False, *, correction=None):
+def std(x: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, correction: Any = None) -> Tensor:
     return _std_of(x, axis, ddof if correction is None else correction, keepdims)
 
 
@@ -126,7 +127,7 @@ _running = operation("cumprod", lambda a, /, axis: np.cumprod(a, axis), _cumprod
 cumprod = lambda a, axis=None: _running(ravel(a), 0) if axis is None else _running(a, axis)
 
 
-def norm(x, ord=None, axis=None, keepdims=False):
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Tensor:
     """np.linalg.norm; of a matrix with ord None, "fro", ±1 and ±inf: the others need its singular values."""
     axes = tuple(range(np.ndim(x))) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     if ord is None or (ord == "fro" and len(axes) == 2):
@@ -138,7 +139,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     return (max if ord > 0 else min)(total(absolute(x), axes[0 if abs(ord) == 1 else 1], keepdims=True), axes, keepdims)
 
 
-def vector_norm(x, axis=None, keepdims=False, ord=2):
+def vector_norm(x: Any, axis: Any = None, keepdims: Any = False, ord: Any = 2) -> Tensor:
     """(Σ|x|ᵖ)^(1/p) with p = `ord` > 0, max |x| and min |x| for ±inf. Its gradient at 0 is 0."""
     if ord == 2:
         return _euclidean(x, axis, keepdims)

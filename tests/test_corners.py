@@ -1,0 +1,145 @@
+"""Corners of the engine that were wrong once: each test holds the smallest input that showed it."""
+
+import sys
+import threading
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+
+inf = np.inf
+
+
+@pytest.mark.parametrize("axes", [(1, 0), ((1, 0),), (-1, 0), ()])
+def test_the_gradient_of_a_weight_transposed_by_explicit_axes_is_the_same(axes):
+    W = tg.Parameter(np.eye(2))
+    (np.arange(6.0).reshape(3, 2) @ W.transpose(*axes)).sum().backward()
+    np.testing.assert_array_equal(W.grad.data, [[6, 9], [6, 9]])
+
+
+@pytest.mark.parametrize("axes", [0, -1, (0,), [0], None])
+def test_a_vector_transposed_by_any_form_of_its_only_axis_passes_its_gradient_on(axes):
+    v = tg.Parameter([1.0, 2.0])
+    (np.transpose(v, axes) * [3, 4]).sum().backward()
+    assert v.grad.tolist() == [3, 4]
+
+
+def test_gradients_that_many_threads_add_to_one_weight_all_arrive():
+    w = tg.Parameter(np.zeros(1000))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=lambda: [(w * 1).sum().backward() for _ in range(100)]) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert set(w.grad.tolist()) == {800.0}
+
+
+@pytest.fixture
+def _no_new_operations():
+    known = dict(tg.OPERATIONS)
+    yield
+    tg.OPERATIONS.clear()
+    tg.OPERATIONS.update(known)
+
+
+@pytest.mark.usefixtures("_no_new_operations")
+def test_a_rule_may_take_what_follows_g_as_one_tuple():
+    double = tg.operation("double", lambda x, /: 2 * x, lambda g, *rest: 2 * g)
+    x = tg.Parameter([1.0, 2.0])
+    double(x).sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    tg.check_gradients(double, x.data)
+
+
+@pytest.mark.usefixtures("_no_new_operations")
+def test_a_rule_with_too_few_arguments_is_refused_when_the_operation_is_defined():
+    with pytest.raises(TypeError, match=r"^a derivative rule takes g, y and each input: 4 arguments by position$"):
+        tg.operation("average", lambda a, b, /: (a + b) / 2, (lambda g, _y: g / 2, lambda g, _y: g / 2))
+    assert "average" not in tg.OPERATIONS
+
+
+def test_gelu_is_exact_by_default_and_its_tanh_form_has_a_name():
+    x = tg.Tensor([-2.0, 1.0])
+    np.testing.assert_allclose(tg.gelu(x).data, [-0.04550026389635842, 0.8413447460685429], rtol=1e-14)
+    np.testing.assert_allclose(tg.gelu(x, approximate="tanh").data, [-0.045402305912, 0.841191990608], rtol=1e-9)
+
+
+@pytest.mark.parametrize("make", [np.array, np.asarray, np.mean, np.sum])
+def test_a_list_of_tensors_that_would_lose_its_gradients_names_tg_stack(make):
+    t = tg.Parameter([1.0, 2.0])
+    with pytest.raises(TypeError, match=r"use tensor\.detach\(\), or tg\.stack for a list$"):
+        make([t, t])
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [("tensor", "tg.Tensor(array, requires_grad=True), or tg.Parameter(array)"), ("gradcheck", "tg.check_gradients")],
+)
+def test_a_name_known_from_other_engines_names_ours(name, mend):
+    with pytest.raises(AttributeError) as error:
+        getattr(tg, name)
+    assert f"tinygrad_rnn has no {name}: use {mend}" in str(error.value)
+
+
+@pytest.mark.parametrize("call", [lambda t, x: t + x, lambda t, x: x * t, lambda t, x: tg.matmul(t, x), tg.maximum])
+def test_an_array_of_another_framework_is_refused_with_the_mend_not_taken_for_a_constant(call):
+    foreign = ModuleType("torch")
+    foreign.Tensor = type("Tensor", (), {"__module__": "torch", "__array__": lambda self, *_: np.ones((2, 2))})
+    with pytest.raises(
+        TypeError, match=r"a torch\.Tensor would be a constant, without its gradient: use x\.numpy\(\) "
+    ):
+        call(tg.Parameter(np.eye(2)), foreign.Tensor())
+
+
+@pytest.mark.parametrize(("x", "value"), [(-20.0, 2.0611537e-09), (-50.0, 1.9287499e-22), (-87.0, 1.6458115e-38)])
+def test_sigmoid_is_exact_in_its_tail_in_float32(x, value):
+    y = tg.sigmoid(np.float32(x))
+    np.testing.assert_allclose(y, value, rtol=1e-6)
+    t = tg.Parameter(np.float32([x]))
+    tg.sigmoid(t).sum().backward()
+    np.testing.assert_allclose(t.grad.data, [value], rtol=1e-6)
+
+
+def test_softplus_and_log_sigmoid_keep_their_tails_in_float32():
+    x = np.float32([-20, -50])
+    np.testing.assert_allclose(tg.softplus(tg.Tensor(x)).data, [2.0611537e-09, 1.9287499e-22], rtol=1e-6)
+    np.testing.assert_allclose(np.log(tg.sigmoid(tg.Tensor(x))).data, x, rtol=1e-6)
+
+
+# -- a weight's transpose is made once -------------------------------------------------------------
+
+
+def test_the_transpose_of_a_weight_follows_its_value_and_whether_it_needs_a_gradient():
+    W = tg.Parameter([[1.0, 2.0], [3.0, 4.0]])
+    assert W.T is W.T
+    W.data = W.data * 10
+    assert W.T.tolist() == [[10, 30], [20, 40]]
+    with tg.no_grad():
+        assert not W.T.requires_grad
+    assert W.T.requires_grad
+    W.requires_grad = False
+    assert not W.T.requires_grad
+    W.requires_grad = True
+    (W.T * [[1, 2], [3, 4]]).sum().backward()
+    assert W.grad.tolist() == [[1, 3], [2, 4]]
+
+
+def test_backward_passes_over_one_transpose_add_up():
+    W = tg.Parameter(np.eye(2))
+    for _ in range(3):
+        (np.ones((1, 2)) @ W.T).sum().backward()
+    np.testing.assert_array_equal(W.grad.data, [[3, 3], [3, 3]])
+
+
+def test_a_record_sees_every_transpose():
+    W = tg.Parameter(np.eye(2))
+    _ = W.T
+    graph = tg.record(lambda x: x @ W.T + x @ W.T, np.ones((1, 2)))
+    assert [step.operation.name for step in graph.steps if step.operation].count("transpose") == 2
