@@ -40,28 +40,41 @@ class Operation:
 
     Inputs are the positional-only arguments of `forward` (any number if it takes `*inputs`); all other
     arguments are attributes: constants such as `axis`, handed on to the rules by name.
+
+    forward     computes the result from plain arrays
+    derivative  one rule for each input, ``rule(g, y, *inputs, **attributes)``; None: constant in that input
+    glyph       how a diagram and an error message write it; latex: the same in LaTeX
+    joint       instead of `derivative`, for any number of inputs: ``joint(g, y, inputs, needs, **attributes)``
+                gives, one after another, the gradients of those for which needs[i] says that it is wanted
+
+    Making one enters it in `OPERATIONS`. Raises ValueError if the name is taken, TypeError for a rule that does not
+    take its arguments.
     """
 
     def __init__(
         self,
         name: str,
         forward: Callable[..., Any],
-        derivative: Rule | tuple[Rule | None, ...] | None,
+        derivative: Rule | tuple[Rule | None, ...] | None = None,
+        glyph: str | None = None,
+        latex: str | None = None,
         *,
-        glyph: str,
-        latex: str,
-        joint: Rule | None,
-        doc: str,
+        joint: Rule | None = None,
+        doc: str | None = None,
     ):
+        if name in OPERATIONS:
+            raise ValueError(f"operation {name!r} exists already: choose another name")
         self.name = self.__name__ = name
         self.forward = forward
         self.derivative = derivative if derivative is None or isinstance(derivative, tuple) else (derivative,)
         self.joint = joint
         self.differentiable = bool(derivative or joint)
-        self.glyph, self.latex = glyph, latex
-        self.__doc__ = doc
+        self.glyph = glyph or name
+        self.latex = latex or (rf"\operatorname{{{name}}}" if self.glyph.isidentifier() else self.glyph)
+        self.__doc__ = doc or inspect.getdoc(forward) or name
         self.arity, self.variadic, self.defaults = _signature(forward)
         self.keeps_result, self.forgets = _kept([r for r in (self.derivative or ()) if r], joint, self.arity)
+        OPERATIONS[name] = self
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
@@ -162,40 +175,8 @@ class Operation:
         return np.asarray(result)
 
 
-def operation(
-    name: str,
-    forward: Callable[..., Any],
-    derivative: Rule | tuple[Rule | None, ...] | None = None,
-    *,
-    glyph: str | None = None,
-    latex: str | None = None,
-    joint: Rule | None = None,
-    doc: str | None = None,
-) -> Operation:
-    """Define an operation and enter it in the table.
-
-    forward     computes the result from plain arrays
-    derivative  one rule for each input, ``rule(g, y, *inputs, **attributes)``; None: constant in that input
-    joint       instead of `derivative`, for any number of inputs: ``joint(g, y, inputs, needs, **attributes)``
-                gives, one after another, the gradients of those for which needs[i] says that it is wanted
-    glyph       how a diagram and an error message write it; latex: the same in LaTeX
-
-    Raises ValueError if the name is taken.
-    """
-    if name in OPERATIONS:
-        raise ValueError(f"operation {name!r} exists already: choose another name")
-    glyph = glyph or name
-    entry = Operation(
-        name,
-        forward,
-        derivative,
-        glyph=glyph,
-        latex=latex or (rf"\operatorname{{{name}}}" if glyph.isidentifier() else glyph),
-        joint=joint,
-        doc=doc or inspect.getdoc(forward) or name,
-    )
-    OPERATIONS[name] = entry
-    return entry
+operation = Operation
+"""An entry of the table reads ``tanh = operation("tanh", …)``."""
 
 
 def _by_name(name: str) -> Operation:
