@@ -54,7 +54,7 @@ def evaluate(x: np.ndarray) -> float:
     return float(loss(cell, x))
 
 
-print(tg.grad(lambda p: (p["w"] * p["w"]).sum())({"w": x}), tg.__version__, evaluate(x) + number, circuit.length, gradient.shape)
+print(tg.grad(lambda p: (p["w"] ** 2).sum())({"w": x}), tg.__version__, evaluate(x) + number, circuit, gradient)
 """
 
 
