@@ -87,13 +87,16 @@ def backpropagate(
 ) -> None:
     """Run the chain rule over `nodes`, latest first. `gradients` holds that of the first node, the result.
 
-    arrive  ``arrive(y, g)`` receives the complete gradient g of y and returns what is propagated: g, or its replacement
+    arrive  ``arrive(y, g)`` receives the complete gradient g of y and returns what is propagated to the inputs of y:
+            g, another gradient in its place, or None: nothing
     lift    ``lift(y)`` is what the derivative rules see in place of y: its result and inputs as tensors, say
     """
     reached = set(nodes)
     for y in nodes:
         if y in gradients:  # otherwise the result is constant in y
             g = arrive(y, gradients.pop(y))
+            if g is None:
+                continue
             y = lift(y) if lift else y
             rules = joint_rules(y, g, reached) if y.rules is None else y.rules
             for x, rule in zip(y.inputs, rules):  # noqa: B905  (as many rules as inputs)

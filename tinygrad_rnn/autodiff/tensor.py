@@ -8,6 +8,8 @@ and NumPy's methods are attached from the table in operations/methods.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import nullcontext
+from operator import attrgetter
 from threading import Lock
 from types import SimpleNamespace
 from typing import Any
@@ -46,10 +48,9 @@ class Tensor:
     integers and booleans are constants.
     """
 
-    __slots__ = ("__weakref__", "_array", "_transposed", "grad", "name", "node")
+    __slots__ = ("__weakref__", "_array", "grad", "name", "node")
 
     _array: np.ndarray
-    _transposed: Tensor | None
     grad: Tensor | None
     node: Node | None
     name: str | None
@@ -64,7 +65,7 @@ class Tensor:
             raise TypeError(f"a tensor holds real numbers or booleans, not {array.dtype}")
         array.setflags(write=False)
         self._array = array
-        self.grad = self.node = self._transposed = None
+        self.grad = self.node = None
         self.name = name
         if requires_grad:
             self.requires_grad = True
@@ -76,7 +77,7 @@ class Tensor:
         tensor = _new(Tensor)
         tensor._array = array
         tensor.node = node
-        tensor.grad = tensor.name = tensor._transposed = None
+        tensor.grad = tensor.name = None
         return tensor
 
     # -- the array ---------------------------------------------------------------------------------
@@ -95,23 +96,11 @@ class Tensor:
             raise complaint(ShapeError, f"data of {self.dtype} {self.shape} set to {array.dtype} {array.shape}")
         array.setflags(write=False)
         self._array = array
-        self._transposed = None
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self._array.shape
-
-    @property
-    def ndim(self) -> int:
-        return self._array.ndim
-
-    @property
-    def size(self) -> int:
-        return self._array.size
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self._array.dtype
+    shape: tuple[int, ...] = property(attrgetter("_array.shape"))  # type: ignore[assignment]
+    ndim: int = property(attrgetter("_array.ndim"))  # type: ignore[assignment]
+    size: int = property(attrgetter("_array.size"))  # type: ignore[assignment]
+    dtype: np.dtype = property(attrgetter("_array.dtype"))  # type: ignore[assignment]
 
     def item(self) -> Any:
         """The only element, as a Python number."""
@@ -168,7 +157,7 @@ class Tensor:
             self.node = Node(None, {}, [], [], None, self.data)
             self.node.tensor = ref(self)
         elif not wanted:
-            self.node = self._transposed = None
+            self.node = None
 
     @property
     def is_leaf(self) -> bool:
@@ -278,12 +267,12 @@ def gradients(
     def arrive(node: Node, g: Any) -> Any:
         if node in wanted:
             found[node] = _handed_out(g)
-        return g
+        return None if partial and node in wanted else g
 
     assert output.node is not None
     between = _leading_to(wanted, ancestors(output.node, wanted if partial else ()))
     if between:
-        differentiate(between, start, arrive, create_graph, ends=wanted if partial else ())
+        differentiate(between, start, arrive, create_graph)
     return [found.get(node) for node in nodes]
 
 
@@ -302,7 +291,6 @@ def differentiate(
     arrive: Callable[[Node, Any], Any],
     create_graph: bool = False,
     gradients: Gradients | None = None,
-    ends: Collection[Node] = (),
 ) -> None:
     """Run `backpropagate` from the gradient of the first node, in the mode that is on, with hooks.
 
@@ -310,7 +298,6 @@ def differentiate(
     An infinite slope, √ at 0, gives no warning here: NumPy warns in the forward pass.
 
     gradients  where contributions are added up; without, a `Gradients` of its own
-    ends       nodes whose gradients are not propagated further
     """
     now = current_mode()
     on_tensors = create_graph or now.recorder is not None
@@ -320,12 +307,9 @@ def differentiate(
         gradients = Watched(arrive) if now.anomaly else Gradients()
         arrive = getattr(gradients, "arrive", arrive)
     gradients[nodes[0]] = _as(gradient, on_tensors)
-    with np.errstate(all="ignore"):
-        if on_tensors or now.anomaly or ends:
-            with mode(gradients=create_graph, anomaly=False):
-                backpropagate(nodes, gradients, arrive, lambda y: _lifted(y, on_tensors, y in ends))
-        else:
-            backpropagate(nodes, gradients, arrive)
+    inside = mode(gradients=create_graph, anomaly=False) if on_tensors or now.anomaly else nullcontext()
+    with np.errstate(all="ignore"), inside:
+        backpropagate(nodes, gradients, arrive, _lifted if on_tensors else None)
 
 
 def seed(output: Tensor, gradient: Any) -> Any:
@@ -382,12 +366,8 @@ def _hooked(arrive: Callable[[Node, Any], Any]) -> Callable[[Node, Any], Any]:
     return after_hooks
 
 
-def _lifted(y: Node, on_tensors: bool, is_end: bool) -> Any:
-    """y as its rules see it: result and inputs as tensors at their places in the graph; an end has no inputs."""
-    if is_end:
-        return SimpleNamespace(inputs=(), rules=())
-    if not on_tensors:
-        return y
+def _lifted(y: Node) -> Any:
+    """y for rules that run on tensors: its result and inputs are tensors at their places in the graph."""
     values = [_at_its_place(v, x) for v, x in zip(y.values, y.inputs, strict=True)]
     result = None if y.result is None else Tensor.result(y.result, y)
     return SimpleNamespace(

@@ -92,9 +92,9 @@ class Graph:
         assert loss.node is not None
         ends = set(recorder.outside())
         nodes = ancestors(loss.node, ends)
-        told = _Told(recorder, nodes)
+        told = _Told(recorder, nodes, ends)
         with mode(gradients=False, recorder=recorder), _nothing_is_garbage():
-            differentiate(nodes, start, told.arrive, gradients=told, ends=ends)
+            differentiate(nodes, start, told.arrive, gradients=told)
         gradients = told.complete
         leaves = {step.path: g for step, g in gradients.items() if step.operation is None}
         both = Graph(recorder, self.arguments, {path: Tensor.result(g.value) for path, g in leaves.items()})
@@ -146,9 +146,9 @@ class _Told(Gradients):
     complete  for each step that has one, the step that is its complete gradient
     """
 
-    def __init__(self, recorder: Recorder, nodes: Collection[Node]):
+    def __init__(self, recorder: Recorder, nodes: Collection[Node], ends: Collection[Node]):
         super().__init__()
-        self.recorder, self.reached = recorder, set(nodes)
+        self.recorder, self.reached, self.ends = recorder, set(nodes), ends
         self.complete: dict[Step, Step] = {}
 
     def arrive(self, y: Node, g: Any) -> Any:
@@ -156,7 +156,7 @@ class _Told(Gradients):
         rules = y.rules or [True] * len(y.inputs)  # a joint rule gives a gradient for every input
         self.y, self.slots = y, [i for i, x in enumerate(y.inputs) if x in self.reached and rules[i] is not None]
         self._begin()
-        return g
+        return None if y in self.ends else g
 
     def add(self, x: Node, d: Any) -> None:
         d = fitted(d, x)  # as a part of the rule

@@ -7,7 +7,6 @@ import numpy as np
 
 from .. import numpy_protocol
 from ..errors import complaint
-from ..mode import USUAL, current_mode
 from ..operation import Operation
 from ..tensor import Tensor
 from . import arrangements, elementwise, linear, products, reductions
@@ -37,17 +36,6 @@ def _mask(x: Any) -> Any:
 def _unpacked(function: Callable) -> Callable:
     """``x.reshape(2, 3)`` as well as ``x.reshape((2, 3))``."""
     return lambda x, *sizes: function(x, sizes[0] if len(sizes) == 1 else sizes)
-
-
-def _transposed(x: Tensor) -> Tensor:
-    """x.T, which for a weight is the same tensor at every step: made once, until the weight has another value."""
-    usual = current_mode() is USUAL
-    if usual and x._transposed is not None:
-        return x._transposed
-    transposed = linear.transpose.apply((x,), _REVERSED)
-    if usual and x.requires_grad and x.is_leaf:
-        x._transposed = transposed
-    return transposed
 
 
 ARITHMETIC = {
@@ -81,7 +69,7 @@ METHODS: dict[str, Any] = {
     "__rxor__": lambda b, a: elementwise.logical_xor(_mask(a), _mask(b)),
     "__getitem__": linear.getitem,
     "__iter__": lambda x: iter(linear.unbind(x)),
-    "T": property(_transposed),
+    "T": property(lambda x: linear.transpose.apply((x,), _REVERSED)),
     "mT": property(lambda x: linear.swapaxes(x, -1, -2)),
     "reshape": _unpacked(linear.reshape),
     "ravel": linear.ravel,
