@@ -29,8 +29,7 @@ class Mode:
     recorder: Listener | None = None
 
 
-USUAL = Mode()
-_MODE: ContextVar[Mode] = ContextVar("tinygrad_rnn.mode", default=USUAL)
+_MODE: ContextVar[Mode] = ContextVar("tinygrad_rnn.mode", default=Mode())  # noqa: B039  (this one never changes)
 current_mode = _MODE.get
 
 Function = TypeVar("Function", bound=Callable[..., Any])
