@@ -10,7 +10,8 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 
-from benchmarks import chain, checkpoint, compare, draw, imports, lstm, record
+import tinygrad_rnn as tg
+from benchmarks import chain, checkpoint, compare, draw, imports, lines, lstm, record
 from benchmarks.__main__ import main
 from benchmarks.measure import Table, exponent, growth, peak_bytes, ratio
 
@@ -125,7 +126,7 @@ def test_the_command_names_the_benchmarks_there_are(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["benchmarks", "lstn"])
     with pytest.raises(SystemExit):
         main()
-    assert "there is no benchmark lstn: there are compare, lstm, chain" in capsys.readouterr().err
+    assert "there is no benchmark lstn: there are compare, lines, lstm, chain" in capsys.readouterr().err
 
 
 # Measuring
@@ -147,3 +148,24 @@ def test_growth_is_fitted():
 
 def test_a_ratio_is_the_median_of_the_pairs_ratios():
     assert ratio([2, 30, 4], [1, 10, 1]) == 3
+
+
+def test_a_backward_pass_runs_at_most_110_lines_in_4_files_and_pattern_1_140_in_5():
+    figures = {(network, engine): (count, files) for network, engine, count, _, files in lines.run().rows}
+    count, files = figures["README's ten lines", "tinygrad_rnn"]
+    assert 50 < count <= 110
+    assert files <= 4
+    count, files = figures["pattern I of the zoo", "tinygrad_rnn"]
+    assert 50 < count <= 140
+    assert files <= 5
+
+
+def test_lines_are_counted_once_and_of_the_package_alone():
+    def twice():
+        for _ in range(2):
+            tg.name(tg.Tensor(1.0), "x")
+            len("not ours")
+
+    once = lines.counted(lambda: tg.name(tg.Tensor(1.0), "x"), "tinygrad_rnn")
+    assert lines.counted(twice, "tinygrad_rnn") == once
+    assert once.files == 1
