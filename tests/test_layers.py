@@ -4,6 +4,7 @@ import ast
 import subprocess
 import symtable
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,39 @@ def test_nothing_is_keyed_by_the_id_of_an_object(folder):
             names = [symbol for symbol in scope.get_symbols() if symbol.get_name() == "id"]
             used += [(str(path), scope.get_lineno()) for symbol in names if symbol.is_global()]
     assert used == []
+
+
+def _modules():
+    """The modules of tinygrad_rnn by name, and for each the modules of it that it imports, type checking included."""
+    files = {}
+    for path in _files("tinygrad_rnn"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return {name: _imported(name, path, files) for name, path in files.items()}
+
+
+def _imported(name, path, files):
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1] + ([node.module] if node.module else [])
+            found |= {
+                full if (full := ".".join([*base, alias.name])) in files else ".".join(base) for alias in node.names
+            }
+    return found & files.keys()
+
+
+def test_no_file_of_the_engine_imports_one_that_imports_it():
+    order = list(TopologicalSorter(_modules()).static_order())  # raises CycleError, which names the circle
+    assert order.index("tinygrad_rnn.autodiff.reverse") < order.index("tinygrad_rnn.autodiff.tensor")
+
+
+@pytest.mark.parametrize(
+    ("folder", "known"),
+    [("autodiff", {"autodiff"}), ("nn", {"autodiff", "nn"}), ("tracing", {"autodiff", "nn", "tracing"})],
+)
+def test_each_folder_of_the_engine_knows_only_those_below_it(folder, known):
+    inside = {name: found for name, found in _modules().items() if name.startswith(f"tinygrad_rnn.{folder}")}
+    assert inside
+    assert {module.split(".")[1] for found in inside.values() for module in found} <= known
