@@ -91,16 +91,16 @@ def backpropagate(
             g, another gradient in its place, or None: nothing
     lift    ``lift(y)`` is what the derivative rules see in place of y: its result and inputs as tensors, say
     """
-    reached = set(nodes)
+    reached = set(nodes)  # an input outside is a constant, or nobody asks for its gradient
     for y in nodes:
         if y in gradients:  # otherwise the result is constant in y
-            g = arrive(y, gradients.pop(y))
+            g = arrive(y, gradients.pop(y))  # not needed again: its memory is free after this step
             if g is None:
                 continue
             y = lift(y) if lift else y
             rules = joint_rules(y, g, reached) if y.rules is None else y.rules
             for x, rule in zip(y.inputs, rules):  # noqa: B905  (as many rules as inputs)
-                if x in reached and rule is not None:  # otherwise y is constant in x
+                if x in reached and rule is not None:  # without a rule y is constant in x
                     gradients.add(x, rule(g, y.result, *y.values, **y.attributes))
 
 
