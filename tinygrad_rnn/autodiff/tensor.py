@@ -25,13 +25,8 @@ from .reverse import Gradients, Node, ancestors, backpropagate
 _new = object.__new__
 
 
-def _binary(tensor: Any, other: Any, /) -> Tensor:
-    """Stands for an operator until operations/methods.py attaches it; type checkers read its signature."""
-    raise NotImplementedError
-
-
-def _method(tensor: Any, /, *inputs: Any, **options: Any) -> Tensor:
-    """Stands for a method until operations/methods.py attaches it; type checkers read its signature."""
+def _attached(tensor: Any, /, *inputs: Any, **options: Any) -> Tensor:
+    """Stands for an operator or a method until operations/methods.py attaches it; type checkers read its signature."""
     raise NotImplementedError
 
 
@@ -219,16 +214,16 @@ class Tensor:
 
     T: Tensor
     mT: Tensor
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _binary
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _binary
-    __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _binary
-    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _binary
-    __eq__ = __ne__ = _binary  # type: ignore[assignment]  # an array of booleans, as NumPy's
-    __neg__ = __pos__ = __abs__ = __invert__ = __array_ufunc__ = __array_function__ = _method
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _attached
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _attached
+    __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _attached
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _attached
+    __eq__ = __ne__ = _attached  # type: ignore[assignment]  # an array of booleans, as NumPy's
+    __neg__ = __pos__ = __abs__ = __invert__ = __array_ufunc__ = __array_function__ = _attached
     __iter__: Callable[[], Iterator[Tensor]]
-    sum = mean = prod = max = min = var = std = any = all = argmax = argmin = argsort = cumsum = cumprod = _method
-    reshape = transpose = swapaxes = squeeze = ravel = flatten = repeat = take = diagonal = trace = _method
-    copy = astype = clip = round = dot = _method
+    sum = mean = prod = max = min = var = std = any = all = argmax = argmin = argsort = cumsum = cumprod = _attached
+    reshape = transpose = swapaxes = squeeze = ravel = flatten = repeat = take = diagonal = trace = _attached
+    copy = astype = clip = round = dot = _attached
 
 
 def name(tensor: Tensor, label: str) -> Tensor:
