@@ -12,7 +12,7 @@ import tinygrad_rnn as tg
 SCOPE = {**vars(conventions), "tg": tg}  # what a line may use beside the variables
 GROUPS = [[(draw, *entry) for entry in entries] for draw, entries in TABLE.items()]
 ENTRIES = [entry for group in GROUPS for entry in group]
-SPECIAL = [(0.0,), (inf, -inf), (inf, 0.0), (nan,), (300.0, -300.0, 800.0, -800.0), (1e8, -1e8, 1e-8), ()]
+SPECIAL = [(0.0,), (inf, -inf), (inf, 0.0), (nan,), (300.0, -300.0, 800.0, -800.0), (1e6, -1e6, 1e-6), ()]
 """Numbers that are strewn over the inputs of a special program. Every special program has ties as well."""
 
 
