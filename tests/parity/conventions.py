@@ -108,9 +108,17 @@ def power(a, b):
     return hooked(of_b, unfelt, scaled)(a)
 
 
+def undefined(_g, d, y, _x):
+    """Where the value is NaN the slope is NaN; PyTorch has 0 for |x|, and for arccosh what the formula gives."""
+    return torch.where(y.isnan(), nan, d)
+
+
 def absolute(a):
-    """|x|. Its slope at NaN is NaN; in PyTorch 0."""
-    return hooked(torch.abs, lambda g, d, y, x: torch.where(y.isnan(), nan, d))(a)
+    return hooked(torch.abs, undefined)(a)
+
+
+def arccosh(a):
+    return hooked(lambda a: felt(torch.arccosh)(a), lambda g, d, y, x: torch.where(g == 0, d, undefined(g, d, y, x)))(a)
 
 
 def sign(a):
@@ -118,32 +126,13 @@ def sign(a):
     return torch.where(a.isnan(), nan, torch.sign(a)).detach()
 
 
-def level(g, d, _y, x):
-    """Below the lowest x with a finite e⁻ˣ our σ is level and tiny; so is its slope, and ζ's. PyTorch's become 0."""
-    return torch.where(x <= lowest(x), g / torch.finfo(x.dtype).max, d)
-
-
-def lowest(x):
-    t = np.finfo(torch.finfo(x.dtype).dtype)
-    return float(np.nextafter(-np.log(t.max), t.dtype.type(0)))
-
-
-def sigmoid(a):
-    return hooked(lambda a: torch.sigmoid(torch.where(a < lowest(a), lowest(a), a)), level)(a)
-
-
 def softplus(a):
-    return hooked(lambda a: F.softplus(a, threshold=50), level)(a)
+    return F.softplus(a, threshold=50)
 
 
 def logaddexp(a, b):
-    """Its slopes are σ(a − b) and σ(b − a) with that σ, and ½ where both are the same infinity; PyTorch gives NaN."""
-
-    def rule(g, d, y, x):
-        d = torch.where((((d == 0) & (g != 0)) | (g.isinf() & d.isnan())) & ~y.isnan(), g / torch.finfo(g.dtype).max, d)
-        return torch.where((a == b) & a.isinf(), g / 2, d)
-
-    return hooked(torch.logaddexp, rule)(a, b)
+    """Both slopes are ½ where a and b are the same infinity; PyTorch's are NaN."""
+    return hooked(torch.logaddexp, lambda g, d, y, x: torch.where((a == b) & a.isinf(), g / 2, d))(a, b)
 
 
 def reduced_to(losses, reduction):
@@ -175,6 +164,6 @@ def binary_cross_entropy(a, b, reduction):
     """ζ(o) − t o. PyTorch computes (1 − t) o − log σ(o), which is NaN at other infinities."""
     finite = a.isfinite() & b.isfinite()
     usual = lambda a: F.binary_cross_entropy_with_logits(a, b.where(finite, 0), reduction="none")
-    rule = lambda g, d, y, x: torch.where(g.isfinite(), d, g * sigmoid(x) - g * b)
+    rule = lambda g, d, y, x: torch.where(g.isfinite(), d, g * torch.sigmoid(x) - g * b)
     o, t = a.where(~finite, 0), b.where(~finite, 0)
     return reduced_to(torch.where(finite, hooked(usual, rule)(a.where(finite, 0)), softplus(o) - t * o), reduction)

@@ -15,6 +15,13 @@ def unary(w):
     return {"a": w.any()}
 
 
+def small(w):
+    a = w.any()
+    if w.special and (abs(a.value) > 3).any():
+        raise Unfit  # gelu(∞) is NaN in PyTorch; and an infinite gradient of ours becomes NaN where the slope is level
+    return {"a": a}
+
+
 def binary(w):
     a = w.any()
     return w.shuffled(a, w.beside(lambda b: broadcast(a.shape, b.shape), w.broadcasting(a.shape)))
@@ -59,6 +66,11 @@ def matrix(w):
     return {"a": a, "offset": w.between(-2, 2)}
 
 
+def flat_matrix(w):
+    a = w.any(lambda a: len(a.shape) in (1, 2))
+    return {"a": a, "offset": w.between(-1, 1)}
+
+
 def axes(w, shape):
     """Every kind of axis: None, a number, several, none at all."""
     n = len(shape)
@@ -88,6 +100,13 @@ def along(w, fits=lambda a: a.shape):
     return {"a": a, "axis": w.axis(a.shape)}
 
 
+def finite(w):
+    fields = along(w)
+    if not fields["a"].value.isfinite().all():
+        raise Unfit  # PyTorch divides cumulative products by their factors
+    return fields
+
+
 def row(w):
     """A vector, or a longer array made one."""
     return along(w, lambda a: 0 not in a.shape)
@@ -105,6 +124,20 @@ def product(w):
     shape = w.pick([(inner,), (w.length(), inner), (*w.broadcasting(stack), w.length(), inner)])
     fits = lambda b: b.shape and b.shape[-1] == inner and broadcast(stack, b.shape[:-2])
     return {"a": w.beside(fits, shape), "b": a}
+
+
+def small_product(w):
+    fields = product(w)
+    if max(len(fields["a"].shape), len(fields["b"].shape)) > 2:
+        raise Unfit
+    return fields
+
+
+def vectors(w):
+    fields = alike(w)
+    if not fields["a"].shape:
+        raise Unfit
+    return fields
 
 
 EINSUMS = (
@@ -252,6 +285,13 @@ def taken(w):
     return {"a": a, "axis": axis, "indices": text(np.asarray(w.rng.integers(-n, n, w.shape()[:2])))}
 
 
+def picked(w):
+    fields = along(w, lambda a: 0 not in a.shape)
+    a, axis = fields["a"], fields["axis"]
+    shape = [w.between(1, 3) if i == axis % len(a.shape) else n for i, n in enumerate(a.shape)]
+    return fields | {"indices": text(w.rng.integers(0, a.shape[axis], shape))}
+
+
 def looked_up(w):
     a = w.any(lambda a: len(a.shape) == 2 and a.shape[0])
     return {"a": a, "indices": text(np.asarray(w.rng.integers(0, a.shape[0], w.shape()[:2])))}
@@ -285,6 +325,12 @@ def text(array):
 
 # -- the table -------------------------------------------------------------------------------------
 
+STEEP = (
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "square", "reciprocal", "sinh", "cosh", "arcsin",
+    "arccos", "arctanh",
+)  # fmt: skip
+GENTLE = ("sin", "cos", "tan", "tanh", "arctan", "arcsinh")
+
 # drawing function: [(ours, PyTorch's), …]
 TABLE = {
     unary: [
@@ -297,25 +343,24 @@ TABLE = {
         ("2 ** {a}", "felt(lambda a: 2**a)({a})"),
         ("{a}.astype(np.float32)", "{a}.to(f32)"),
         ("{a}.astype(np.float64)", "{a}.to(f64)"),
-        ("np.exp({a})", "felt(torch.exp)({a})"),
-        ("np.expm1({a})", "felt(torch.expm1)({a})"),
-        ("np.log({a})", "felt(torch.log)({a})"),
-        ("np.log1p({a})", "felt(torch.log1p)({a})"),
-        ("np.sqrt({a})", "felt(torch.sqrt)({a})"),
-        ("np.square({a})", "felt(torch.square)({a})"),
-        ("np.sin({a})", "torch.sin({a})"),
-        ("np.cos({a})", "torch.cos({a})"),
-        ("np.tanh({a})", "torch.tanh({a})"),
-        ("tg.sigmoid({a})", "sigmoid({a})"),
+        *[(f"np.{f}({{a}})", f"felt(torch.{f})({{a}})") for f in STEEP],
+        *[(f"np.{f}({{a}})", f"torch.{f}({{a}})") for f in GENTLE],
+        *[(f"np.{f}({{a}})", f"read({{a}}, np.{f})") for f in ("copy", "atleast_1d", "atleast_2d", "ravel")],
+        ("np.tile({a}, 2)", "read({a}, lambda p: np.tile(p, 2))"),
+        ("tg.sigmoid({a})", "torch.sigmoid({a})"),
         ("tg.relu({a})", "kinked(torch.relu)({a})"),
         ("tg.softplus({a})", "softplus({a})"),
-        ("tg.gelu({a})", "F.gelu({a}, approximate='tanh')"),
+        ("tg.erfc({a})", "torch.erfc({a})"),
+        ("np.arccosh({a})", "arccosh({a})"),
         ("np.abs({a})", "absolute({a})"),
         ("np.clip({a}, -0.5, 1)", "kinked(lambda a: torch.clamp(a, -0.5, 1))({a})"),
         ("np.clip({a}, None, 0.5)", "kinked(lambda a: torch.clamp(a, max=0.5))({a})"),
-        ("np.ravel({a})", "torch.ravel({a})"),
         ("{a}.T", "{a}.permute(tuple(range({a}.ndim))[::-1])"),
         ("np.where({a} > 0.25, {a}, -1)", "torch.where({a} > 0.25, {a}, -1)"),
+    ],
+    small: [
+        ("tg.gelu({a})", "F.gelu({a})"),
+        ("tg.gelu({a}, approximate='tanh')", "F.gelu({a}, approximate='tanh')"),
     ],
     binary: [
         ("{a} + {b}", "{a} + {b}"),
@@ -326,6 +371,7 @@ TABLE = {
         ("{a} * np.sign({b})", "{a} * sign({b})"),
         ("np.maximum({a}, {b})", "kinked(torch.maximum)({a}, {b})"),
         ("np.minimum({a}, {b})", "kinked(torch.minimum)({a}, {b})"),
+        ("np.arctan2({a}, {b})", "torch.arctan2({a}, {b})"),
         ("np.where({a} > {b}, {b}, {a})", "torch.where({a} > {b}, {b}, {a})"),
         ("np.outer({a}, {b})", "torch.outer({a}.reshape(-1), {b}.reshape(-1))"),
     ],
@@ -362,26 +408,51 @@ TABLE = {
             "over(std, {a}, {axis}, {keepdims}, correction={ddof})",
         ),
     ],
-    along: [("np.cumsum({a}, axis={axis})", "torch.cumsum({a}, {axis})")],
+    along: [
+        ("np.cumsum({a}, axis={axis})", "torch.cumsum({a}, {axis})"),
+        ("np.diff({a}, axis={axis})", "torch.diff({a}, dim={axis})"),
+        ("np.sort({a}, axis={axis})", "torch.sort({a}, dim={axis}, stable=True).values"),
+        ("np.roll({a}, 1, axis={axis})", "torch.roll({a}, 1, {axis})"),
+        ("np.repeat({a}, 2, axis={axis})", "torch.repeat_interleave({a}, 2, {axis})"),
+        ("tg.vector_norm({a}, axis={axis})", "over(norm, {a}, {axis})"),
+    ],
     row: [
         ("tg.softmax({a}, axis={axis})", "torch.softmax({a}, {axis})"),
         ("tg.log_softmax({a}, axis={axis})", "torch.log_softmax({a}, {axis})"),
         ("np.cumsum({a})", "torch.cumsum({a}.reshape(-1), 0)"),
     ],
+    finite: [("np.cumprod({a}, axis={axis})", "torch.cumprod({a}, {axis})")],
     product: [("{a} @ {b}", "{a} @ {b}")],
+    small_product: [("np.dot({a}, {b})", "{a} @ {b}")],
+    alike: [
+        ("np.inner({a}, {b})", "torch.inner({a}, {b})"),
+        ("np.tensordot({a}, {b}, {a}.ndim)", "torch.tensordot({a}, {b}, {a}.ndim)"),
+        ("np.vstack([{a}, {b}])", "torch.vstack([{a}, {b}])"),
+        ("np.hstack([{a}, {b}])", "torch.hstack([{a}, {b}])"),
+        ("np.column_stack([{a}, {b}])", "torch.column_stack([{a}, {b}])"),
+    ],
+    vectors: [("np.vecdot({a}, {b})", "torch.linalg.vecdot({a}, {b})")],
     einsum(1): [("np.einsum({subscripts}, {a})", "torch.einsum({subscripts}, {a})")],
     einsum(2): [("np.einsum({subscripts}, {a}, {b})", "torch.einsum({subscripts}, {a}, {b})")],
     einsum(3): [("np.einsum({subscripts}, {a}, {b}, {c})", "torch.einsum({subscripts}, {a}, {b}, {c})")],
     matrix: [
+        ("np.tril({a}, {offset})", "torch.tril({a}, {offset})"),
+        ("np.triu({a}, {offset})", "torch.triu({a}, {offset})"),
+        ("np.flipud({a})", "torch.flipud({a})"),
+        ("np.fliplr({a})", "torch.fliplr({a})"),
         ("np.diagonal({a}, {offset})", "torch.diagonal({a}, {offset})"),
         ("np.trace({a}, {offset})", "torch.diagonal({a}, {offset}).sum(-1)"),
     ],
+    flat_matrix: [("np.diag({a}, {offset})", "torch.diag({a}, {offset})")],
     reshaped: [("np.reshape({a}, {shape})", "torch.reshape({a}, {shape})")],
     permuted: [
         ("np.transpose({a}, {order})", "{a}.permute({order})"),
         ("{a}.transpose({order})", "{a}.permute({order})"),
     ],
-    swapped: [("np.swapaxes({a}, {axis}, {other})", "torch.swapaxes({a}, {axis}, {other})")],
+    swapped: [
+        ("np.swapaxes({a}, {axis}, {other})", "torch.swapaxes({a}, {axis}, {other})"),
+        ("np.moveaxis({a}, {axis}, {other})", "torch.moveaxis({a}, {axis}, {other})"),
+    ],
     squeezed: [("np.squeeze({a}, axis={axis})", "torch.squeeze({a}, {dims})")],
     expanded: [("np.expand_dims({a}, axis={axis})", "torch.reshape({a}, {shape})")],
     widened: [("np.broadcast_to({a}, {shape})", "torch.broadcast_to({a}, {shape})")],
@@ -393,10 +464,21 @@ TABLE = {
     ],
     stacked: [("np.stack([{a}, {b}], axis={axis})", "torch.stack([{a}, {b}], {axis})")],
     cut: [("np.split({a}, {cuts}, axis={axis})[{i}]", "torch.tensor_split({a}, {cuts}, {axis})[{i}]")],
-    unbound: [("tg.unbind({a}, axis={axis})[{i}]", "torch.unbind({a}, {axis})[{i}]")],
+    unbound: [
+        ("tg.unbind({a}, axis={axis})[{i}]", "torch.unbind({a}, {axis})[{i}]"),
+        ("np.unstack({a}, axis={axis})[{i}]", "torch.unbind({a}, {axis})[{i}]"),
+        ("np.array_split({a}, {i} + 1, axis={axis})[{i}]", "torch.tensor_split({a}, {i} + 1, {axis})[{i}]"),
+        ("np.hsplit({a}, [{i}])[1]", "torch.hsplit({a}, [{i}])[1]"),
+    ],
     indexed: [("{a}[{index}]", "read({a}, lambda p: p[{index}])")],
     masked: [("{a}[{index}]", "read({a}, lambda p: p[{index}])")],
     taken: [("np.take({a}, {indices}, axis={axis})", "read({a}, lambda p: np.take(p, {indices}, {axis}))")],
+    picked: [
+        (
+            "np.take_along_axis({a}, {indices}, axis={axis})",
+            "read({a}, lambda p: np.take_along_axis(p, {indices}, {axis}))",
+        )
+    ],
     looked_up: [("tg.embedding({a}, {indices})", "read({a}, lambda p: p[{indices}])")],
     classified: [
         (

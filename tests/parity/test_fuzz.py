@@ -109,8 +109,9 @@ def test_a_random_program_has_pytorchs_value_and_derivatives_of_first_and_second
 
 
 CONSTANT = {
-    "argmax", "equal", "floor_divide", "greater_equal", "isfinite", "isnan", "less", "less_equal", "logical_and",
-    "logical_not", "logical_or", "not_equal", "one_hot",
+    "all", "allclose", "any", "argmax", "argmin", "argsort", "array_equal", "ceil", "equal", "floor", "floor_divide",
+    "full_like", "greater_equal", "isclose", "isfinite", "isinf", "isnan", "less", "less_equal", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "not_equal", "one_hot", "ones_like", "round", "zeros_like",
 }  # fmt: skip
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "remainder": "%", "power": "**"} | {
     "matmul": "@", "greater": ">", "negative": "-{a}", "positive": "+{a}", "getitem": "[", "transpose": ".T",
