@@ -6,7 +6,7 @@ RUN := .venv/bin/python -m
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help gallery test claims lint format parity bench clean
+.PHONY: help gallery test claims lint format parity fuzz bench clean
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -33,6 +33,11 @@ format: .venv/with-test,gallery ## sort the imports and format the code
 
 parity: .venv/with-test,gallery,parity ## compare values and gradients with PyTorch (a large download)
 	$(RUN) pytest -q tests/parity
+
+PROGRAMS ?= 5000
+SEED ?= 0
+fuzz: .venv/with-test,gallery,parity ## compare random programs with PyTorch (PROGRAMS=5000: how many, SEED=0: which)
+	FUZZ_PROGRAMS=$(PROGRAMS) FUZZ_SEED=$(SEED) $(RUN) pytest -q --maxfail=5 tests/parity/test_fuzz.py
 
 bench: .venv/with-gallery,benchmarks ## time the engine beside its peers
 	$(RUN) benchmarks
