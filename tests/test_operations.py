@@ -595,6 +595,11 @@ def test_every_public_function_of_the_operations_is_exported():
         "number_reduced",
         "shape_of",
         "axes_before",
+        "axes_of",
+        "in_range",
+        "array_of",
+        "reducing",
+        "own_transpose",
         "total",
         "here",
     }

@@ -9,7 +9,7 @@ from ..errors import ShapeError, complaint
 from ..operation import operation
 from ..tensor import Tensor
 from .elementwise import subtract
-from .linear import axes_before, concatenate, flip, getitem, ravel, reshape, scatter, split, unbind
+from .linear import axes_before, concatenate, flip, getitem, own_transpose, ravel, reshape, scatter, split, unbind
 from .linear import sum as total
 
 
@@ -39,8 +39,8 @@ _repeat = _copied("repeat", lambda a, /, repeats, axis: np.repeat(a, repeats, ax
 repeat = lambda a, repeats, axis=None: _repeat(a, np.array(repeats).tolist(), axis)
 _tile = _copied("tile", lambda A, /, reps: np.tile(A, reps))
 tile = lambda A, reps: _tile(A, np.array(reps).tolist())
-tril = operation("tril", lambda m, /, k=0: np.tril(m, k), lambda g, _y, _m, k: np.tril(g, k))
-triu = operation("triu", lambda m, /, k=0: np.triu(m, k), lambda g, _y, _m, k: np.triu(g, k))
+tril = own_transpose("tril", lambda m, /, k=0: np.tril(m, k))
+triu = own_transpose("triu", lambda m, /, k=0: np.triu(m, k))
 diagonal = _copied("diagonal", lambda a, /, offset=0, axis1=0, axis2=1: np.diagonal(a, offset, axis1, axis2))
 trace = lambda a, offset=0, axis1=0, axis2=1: total(diagonal(a, offset, axis1, axis2), -1)
 _on_diagonal = operation("diag", lambda v, /, k=0: np.diag(v, k), lambda g, _y, _v, k: np.diagonal(g, k))
@@ -58,8 +58,8 @@ def _pad(x, /, pad_width, constant_values=0):
 
 
 def _pad_rule(g, _y, _x, pad_width, constant_values):
-    before = np.broadcast_to(pad_width, (g.ndim, 2))[:, 0]
-    return g[tuple(slice(int(start), int(start) + n) for start, n in zip(before, _x.shape, strict=True))]
+    starts = np.broadcast_to(pad_width, (g.ndim, 2))[:, 0].astype(int).tolist()
+    return g[tuple(slice(start, start + n) for start, n in zip(starts, _x.shape, strict=True))]
 
 
 _framed = operation("pad", _pad, _pad_rule)

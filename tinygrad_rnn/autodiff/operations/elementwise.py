@@ -10,48 +10,35 @@ from ..operation import Operation, operation
 from ..tensor import Tensor
 
 
-def _felt(g, factor):
-    """g · factor, but 0 · ∞ is 0: a branch that a `where` did not take has no say, whatever its slope there."""
-    return g * np.where(np.logical_or(g != 0, np.isfinite(factor)), factor, 0)
+def _times(g, slope):
+    """g · slope, but 0 · ∞ is 0: where g is 0, because a `where` took the other branch, a pole does no harm."""
+    return g * np.where(np.logical_or(g != 0, np.isfinite(slope)), slope, 0)
 
 
 # -- arithmetic ------------------------------------------------------------------------------------
 
-positive = operation("positive", np.positive, lambda g, _y, _x: g, glyph="+")
-negative = operation("negative", np.negative, lambda g, _y, _x: -g, glyph="−", latex="-")
-add = operation("add", np.add, (lambda g, _y, _a, _b: g, lambda g, _y, _a, _b: g), glyph="+")
-subtract = operation("subtract", np.subtract, (lambda g, _y, _a, _b: g, lambda g, _y, _a, _b: -g), glyph="−", latex="-")
-multiply = operation(
-    "multiply",
-    np.multiply,
-    (lambda g, _y, _a, b: g * b, lambda g, _y, a, _b: g * a),
-    glyph="⊙",
-    latex=r"\odot",
-)
+positive = operation("positive", np.positive, lambda g, _y, _x: g, "+")
+negative = operation("negative", np.negative, lambda g, _y, _x: -g, "−", "-")
+add = operation("add", np.add, (lambda g, _y, _a, _b: g, lambda g, _y, _a, _b: g), "+")
+subtract = operation("subtract", np.subtract, (lambda g, _y, _a, _b: g, lambda g, _y, _a, _b: -g), "−", "-")
+multiply = operation("multiply", np.multiply, (lambda g, _y, _a, b: g * b, lambda g, _y, a, _b: g * a), "⊙", r"\odot")
 divide = operation(
-    "divide",
-    np.divide,
-    (lambda g, _y, _a, b: _felt(g, np.divide(1, b)), lambda g, y, _a, b: _felt(g, -y / b)),
-    glyph="/",
+    "divide", np.divide, (lambda g, _y, _a, b: _times(g, np.divide(1, b)), lambda g, y, _a, b: _times(g, -y / b)), "/"
 )
 floor_divide = operation("floor_divide", np.floor_divide, glyph="//")  # constant between its jumps
 remainder = operation(
-    "remainder",
-    np.remainder,
-    (lambda g, _y, _a, _b: g, lambda g, _y, a, b: -g * (a // b)),
-    glyph="mod",
-    latex=r"\bmod",
+    "remainder", np.remainder, (lambda g, _y, _a, _b: g, lambda g, _y, a, b: -g * (a // b)), "mod", r"\bmod"
 )
 power = operation(
     "power",
     np.power,
     (
         # b aᵇ⁻¹, and 0 for b = 0 even at a = 0
-        lambda g, _y, a, b: _felt(g, b * a ** np.where(np.logical_and(a == 0, b == 0), 1, b - 1)),
+        lambda g, _y, a, b: _times(g, b * a ** np.where(np.logical_and(a == 0, b == 0), 1, b - 1)),
         # aᵇ ln a, and 0 at a = 0; for a < 0 there is no derivative: NaN
-        lambda g, y, a, _b: _felt(g, np.where(a == 0, 0, y * np.log(np.where(a == 0, 1, a)))),
+        lambda g, y, a, _b: _times(g, np.where(a == 0, 0, y * np.log(np.where(a == 0, 1, a)))),
     ),
-    glyph="^",
+    "^",
     doc="aᵇ. At a = 0 its slope in b is 0, for a < 0 NaN: there it is defined for whole b only.",
 )
 _as_float = operation("astype", lambda x, /, dtype: x.astype(dtype), lambda g, _y, _x, dtype: g)
@@ -65,19 +52,12 @@ def astype(x: Any, dtype: Any) -> Tensor:
 
 # -- functions -------------------------------------------------------------------------------------
 
-exp = operation("exp", np.exp, lambda g, y, _x: _felt(g, y), latex=r"\exp")
-expm1 = operation("expm1", np.expm1, lambda g, y, _x: _felt(g, y + 1))
-log = operation("log", np.log, lambda g, _y, x: _felt(g, 1 / x), latex=r"\log")
-log1p = operation("log1p", np.log1p, lambda g, _y, x: _felt(g, 1 / (1 + x)))
-sqrt = operation(
-    "sqrt",
-    np.sqrt,
-    lambda g, y, _x: _felt(g, 0.5 / y),
-    glyph="√",
-    latex=r"\sqrt",
-    doc="√x; its slope at 0 is infinite.",
-)
-square = operation("square", np.square, lambda g, _y, x: _felt(g, 2 * x))
+exp = operation("exp", np.exp, lambda g, y, _x: _times(g, y), latex=r"\exp")
+expm1 = operation("expm1", np.expm1, lambda g, y, _x: _times(g, y + 1))
+log = operation("log", np.log, lambda g, _y, x: _times(g, 1 / x), latex=r"\log")
+log1p = operation("log1p", np.log1p, lambda g, _y, x: _times(g, 1 / (1 + x)))
+sqrt = operation("sqrt", np.sqrt, lambda g, y, _x: _times(g, 0.5 / y), "√", r"\sqrt", doc="√x; slope ∞ at 0.")
+square = operation("square", np.square, lambda g, _y, x: _times(g, 2 * x))
 sin = operation("sin", np.sin, lambda g, _y, x: g * np.cos(x), latex=r"\sin")
 cos = operation("cos", np.cos, lambda g, _y, x: g * -np.sin(x), latex=r"\cos")
 tanh = operation("tanh", np.tanh, lambda g, y, _x: g * (1 - y * y), latex=r"\tanh")
@@ -89,31 +69,29 @@ def _sigmoid(x, /):
     return 1 / (1 + np.exp(-x))
 
 
-sigmoid = operation("sigmoid", _sigmoid, lambda g, y, _x: g * (y * (1 - y)), glyph="σ", latex=r"\sigma")
+sigmoid = operation("sigmoid", _sigmoid, lambda g, y, _x: g * (y * (1 - y)), "σ", r"\sigma")
 relu = operation("relu", lambda x, /: np.maximum(x, 0), lambda g, y, _x: g * (y > 0), doc="max(x, 0); slope 0 at 0.")
 softplus = operation(
     "softplus",
     lambda x, /: np.logaddexp(x, np.zeros_like(x)),
     lambda g, _y, x: g * sigmoid(x),
-    glyph="ζ",
-    latex=r"\zeta",
+    "ζ",
+    r"\zeta",
     doc="ζ(x) = log(1 + eˣ).",
 )
-
-
-reciprocal = operation("reciprocal", np.reciprocal, lambda g, y, _x: _felt(g, -y * y))
-exp2 = operation("exp2", np.exp2, lambda g, y, _x: _felt(g, math.log(2) * y))
-log2 = operation("log2", np.log2, lambda g, _y, x: _felt(g, 1 / (math.log(2) * x)), latex=r"\log_2")
-log10 = operation("log10", np.log10, lambda g, _y, x: _felt(g, 1 / (math.log(10) * x)), latex=r"\log_{10}")
+reciprocal = operation("reciprocal", np.reciprocal, lambda g, y, _x: _times(g, -y * y))
+exp2 = operation("exp2", np.exp2, lambda g, y, _x: _times(g, math.log(2) * y))
+log2 = operation("log2", np.log2, lambda g, _y, x: _times(g, 1 / (math.log(2) * x)), latex=r"\log_2")
+log10 = operation("log10", np.log10, lambda g, _y, x: _times(g, 1 / (math.log(10) * x)), latex=r"\log_{10}")
 tan = operation("tan", np.tan, lambda g, y, _x: g * (1 + y * y), latex=r"\tan")
-sinh = operation("sinh", np.sinh, lambda g, _y, x: _felt(g, np.cosh(x)), latex=r"\sinh")
-cosh = operation("cosh", np.cosh, lambda g, _y, x: _felt(g, np.sinh(x)), latex=r"\cosh")
-arcsin = operation("arcsin", np.arcsin, lambda g, _y, x: _felt(g, 1 / np.sqrt((1 - x) * (1 + x))), latex=r"\arcsin")
-arccos = operation("arccos", np.arccos, lambda g, _y, x: _felt(g, -1 / np.sqrt((1 - x) * (1 + x))), latex=r"\arccos")
+sinh = operation("sinh", np.sinh, lambda g, _y, x: _times(g, np.cosh(x)), latex=r"\sinh")
+cosh = operation("cosh", np.cosh, lambda g, _y, x: _times(g, np.sinh(x)), latex=r"\cosh")
+arcsin = operation("arcsin", np.arcsin, lambda g, _y, x: _times(g, 1 / np.sqrt((1 - x) * (1 + x))), latex=r"\arcsin")
+arccos = operation("arccos", np.arccos, lambda g, _y, x: _times(g, -1 / np.sqrt((1 - x) * (1 + x))), latex=r"\arccos")
 arctan = operation("arctan", np.arctan, lambda g, _y, x: g / (1 + x * x), latex=r"\arctan")
 arcsinh = operation("arcsinh", np.arcsinh, lambda g, _y, x: g / np.sqrt(1 + x * x))
-arccosh = operation("arccosh", np.arccosh, lambda g, _y, x: _felt(g, 1 / (np.sqrt(x - 1) * np.sqrt(x + 1))))
-arctanh = operation("arctanh", np.arctanh, lambda g, _y, x: _felt(g, 1 / ((1 - x) * (1 + x))))
+arccosh = operation("arccosh", np.arccosh, lambda g, _y, x: _times(g, 1 / (np.sqrt(x - 1) * np.sqrt(x + 1))))
+arctanh = operation("arctanh", np.arctanh, lambda g, _y, x: _times(g, 1 / ((1 - x) * (1 + x))))
 
 
 def _per_square(a, b, part):
@@ -159,37 +137,25 @@ def gelu(x: Any, approximate: Any = "none") -> Tensor:
 # -- where a derivative jumps ----------------------------------------------------------------------
 
 sign = operation("sign", np.sign)  # constant on either side of 0
-absolute = abs = operation(
-    "absolute", np.absolute, lambda g, _y, x: g * np.sign(x), glyph="abs", doc="|x|; slope 0 at 0."
-)
+absolute = operation("absolute", np.absolute, lambda g, _y, x: g * np.sign(x), "abs", doc="|x|; slope 0 at 0.")
+abs = absolute
 
 
-def _share(a, b):
-    """1 where a is the larger, ½ at a tie, so that both shares together are 1."""
-    return np.where(a == b, 0.5, a > b)
+def _a_larger(g, _y, a, b):
+    """g where a is the larger input, half of it at a tie, else 0."""
+    return g * np.where(a == b, 0.5, a > b)
+
+
+def _b_larger(g, _y, a, b):
+    return _a_larger(g, _y, b, a)
 
 
 maximum = operation(
-    "maximum",
-    np.maximum,
-    (lambda g, _y, a, b: g * _share(a, b), lambda g, _y, a, b: g * _share(b, a)),
-    glyph="max",
-    latex=r"\max",
-    doc="The larger of a and b; at a tie each has slope ½.",
+    "maximum", np.maximum, (_a_larger, _b_larger), "max", r"\max", doc="The larger of a and b; slope ½ each at a tie."
 )
 minimum = operation(
-    "minimum",
-    np.minimum,
-    (lambda g, _y, a, b: g * _share(b, a), lambda g, _y, a, b: g * _share(a, b)),
-    glyph="min",
-    latex=r"\min",
-    doc="The smaller of a and b; at a tie each has slope ½.",
+    "minimum", np.minimum, (_b_larger, _a_larger), "min", r"\min", doc="The smaller of a and b; slope ½ each at a tie."
 )
-
-
-def _clip(x, /, min=None, max=None):
-    """x kept within [min, max]; None leaves a side open. At a bound itself the slope is 1."""
-    return np.clip(x, min, max)
 
 
 def _inside(x, min, max):
@@ -198,7 +164,12 @@ def _inside(x, min, max):
     return np.logical_and(above, below)
 
 
-clip = operation("clip", _clip, lambda g, _y, x, min, max: g * _inside(x, min, max))
+clip = operation(
+    "clip",
+    lambda x, /, min=None, max=None: np.clip(x, min, max),
+    lambda g, _y, x, min, max: g * _inside(x, min, max),
+    doc="x kept within [min, max]; None leaves a side open. At a bound itself the slope is 1.",
+)
 
 
 def _gap(a, b):
@@ -217,8 +188,8 @@ where = operation(
     lambda condition, a, b, /: np.where(condition, a, b),
     (
         None,
-        lambda g, _y, condition, _a, _b: np.where(condition, g, 0),
-        lambda g, _y, condition, _a, _b: np.where(condition, 0, g),
+        lambda g, _y, condition, *_: np.where(condition, g, 0),
+        lambda g, _y, condition, *_: np.where(condition, 0, g),
     ),
     doc="""a where the condition holds, else b. No gradient reaches what was not taken, nor through a function with an
     infinite slope there (√ or log at 0), only through a product with NaN or ∞: choose a harmless factor before it.""",

@@ -5,6 +5,7 @@ The derivative of a linear operation is its transpose: it sends each gradient ba
 
 import math
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,72 @@ from ..operation import Operation, operation
 from ..sites import here
 from ..tensor import Tensor
 
+# -- shapes and axes -------------------------------------------------------------------------------
+
+
+def array_of(x):
+    """The values of a tensor, or of anything that NumPy can make an array of."""
+    return x.data if isinstance(x, Tensor) else np.asarray(x)
+
+
+def shape_of(x):
+    """np.shape, without the detour that NumPy takes for a tensor."""
+    return x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
+
+
+def in_range(integers, number):
+    """Whether all of them are in [0, number). The place of the smallest is found faster than its value."""
+    if not integers.size:
+        return True
+    return integers.item(integers.argmin()) >= 0 and integers.item(integers.argmax()) < number
+
+
+def axes_of(ndim, axis):
+    """The axes that `axis` names, as a tuple: None names all, a number one. Negative numbers stay negative."""
+    return tuple(range(ndim)) if axis is None or not ndim else axis if isinstance(axis, (tuple, list)) else (axis,)
+
+
+def axes_before(name, x, axis):
+    """An index that takes all of the axes before `axis`; ShapeError if x has no such axis."""
+    shape = shape_of(x)
+    if not -len(shape) <= axis < len(shape):
+        raise complaint(ShapeError, f"{name}: shape {shape} has no axis {axis}")
+    return (slice(None),) * (axis % len(shape))
+
+
 # -- the same elements in another shape or order ---------------------------------------------------
 
-reshape = operation(
-    "reshape",
-    lambda x, /, shape: np.reshape(x, shape),
-    lambda g, _y, _x, shape: np.reshape(g, _x.shape),
-    doc="The same elements in another shape; one length may be −1.",
+
+def _reshaping(name, forward, doc) -> Operation:
+    """An operation that keeps the elements and their order."""
+    return operation(name, forward, lambda g, _y, _x, **_options: np.reshape(g, _x.shape), doc=doc)
+
+
+def own_transpose(name, forward, doc=None) -> Operation:
+    """An operation that is its own transpose: the gradient goes through the operation itself."""
+    return operation(name, forward, lambda g, _y, _x, **options: forward(g, **options), doc=doc)
+
+
+reshape = _reshaping(
+    "reshape", lambda x, /, shape: np.reshape(x, shape), "The same elements in another shape; one length may be −1."
+)
+squeeze = _reshaping(
+    "squeeze", lambda x, /, axis=None: np.squeeze(x, axis), "x without its axes of length 1, or without those named."
+)
+expand_dims = _reshaping(
+    "expand_dims", lambda x, /, axis: np.expand_dims(x, axis), "x with new axes of length 1 at `axis`."
+)
+swapaxes = own_transpose(
+    "swapaxes", lambda x, /, axis1, axis2: np.swapaxes(x, axis1, axis2), "x with two axes exchanged."
+)
+flip = own_transpose(
+    "flip", lambda x, /, axis=None: np.flip(x, axis), "x in reverse order along `axis` (None: along all)."
+)
+broadcast_to = operation(
+    "broadcast_to",
+    lambda x, /, shape: np.broadcast_to(x, shape),
+    lambda g, _y, _x, shape: g,  # the engine sums it over the broadcast axes
+    doc="x repeated to `shape`.",
 )
 
 
@@ -29,67 +89,34 @@ def ravel(x: Any) -> Tensor:
     return reshape(x, -1)
 
 
-def _transpose(x, /, axes=None):
-    """Axes in another order; all reversed when `axes` is None."""
-    return x.transpose(axes)
-
-
 def _transpose_rule(g, _y, _x, axes):
     if axes is None:
         return g.transpose()
-    axes = axes if isinstance(axes, (tuple, list)) else (axes,)
-    return np.transpose(g, tuple(np.argsort([i % g.ndim for i in axes])))
+    return np.transpose(g, tuple(np.argsort([i % g.ndim for i in axes_of(g.ndim, axes)])))
 
 
-transpose = operation("transpose", _transpose, _transpose_rule, glyph="ᵀ", latex=r"^\top")
-swapaxes = operation(
-    "swapaxes",
-    lambda x, /, axis1, axis2: np.swapaxes(x, axis1, axis2),
-    lambda g, _y, _x, axis1, axis2: np.swapaxes(g, axis1, axis2),
-    doc="x with two axes exchanged.",
-)
-broadcast_to = operation(
-    "broadcast_to",
-    lambda x, /, shape: np.broadcast_to(x, shape),
-    lambda g, _y, _x, shape: g,  # the engine sums it over the broadcast axes
-    doc="x repeated to `shape`.",
-)
-squeeze = operation(
-    "squeeze",
-    lambda x, /, axis=None: np.squeeze(x, axis),
-    lambda g, _y, _x, axis: np.reshape(g, _x.shape),
-    doc="x without its axes of length 1, or without those named.",
-)
-expand_dims = operation(
-    "expand_dims",
-    lambda x, /, axis: np.expand_dims(x, axis),
-    lambda g, _y, _x, axis: np.reshape(g, _x.shape),
-    doc="x with new axes of length 1 at `axis`.",
-)
-flip = operation(
-    "flip",
-    lambda x, /, axis=None: np.flip(x, axis),
-    lambda g, _y, _x, axis: np.flip(g, axis),
-    doc="x in reverse order along `axis` (None: along all).",
+transpose = operation(
+    "transpose",
+    lambda x, /, axes=None: x.transpose(axes),
+    _transpose_rule,
+    "ᵀ",
+    r"^\top",
+    doc="Axes in another order; all reversed when `axes` is None.",
 )
 
 # -- putting together ------------------------------------------------------------------------------
 
 
 def _concatenate_rule(g, _y, _pieces, needs, axis):
-    axis %= g.ndim
-    end = 0
+    before, end = axes_before("concatenate", g, axis), 0
     for piece, needed in zip(_pieces, needs, strict=True):
         start, end = end, end + piece.shape[axis]
         if needed:
-            yield g[(slice(None),) * axis + (slice(start, end),)]
+            yield g[(*before, slice(start, end))]
 
 
 _concatenated = operation(
-    "concatenate",
-    lambda *pieces, axis=0: np.concatenate(pieces, axis=axis),
-    joint=_concatenate_rule,
-    glyph="[;]",
+    "concatenate", lambda *pieces, axis=0: np.concatenate(pieces, axis=axis), None, "[;]", joint=_concatenate_rule
 )
 
 
@@ -101,11 +128,11 @@ def concatenate(pieces: Any, axis: Any = 0) -> Tensor:
 
 
 def _stack_rule(g, _y, _pieces, needs, axis):
-    axis %= g.ndim
-    return (g[(slice(None),) * axis + (i,)] for i, needed in enumerate(needs) if needed)
+    before = axes_before("stack", g, axis)
+    return (g[(*before, i)] for i, needed in enumerate(needs) if needed)
 
 
-_stacked = operation("stack", lambda *pieces, axis=0: np.stack(pieces, axis=axis), joint=_stack_rule, glyph="[,]")
+_stacked = operation("stack", lambda *pieces, axis=0: np.stack(pieces, axis=axis), None, "[,]", joint=_stack_rule)
 
 
 def stack(pieces: Any, axis: Any = 0) -> Tensor:
@@ -128,8 +155,6 @@ _INPUT = _Input()
 
 def _filled(index, tensors):
     """The index with each `_INPUT` replaced by the tensor that it stands for."""
-    if not tensors:
-        return index
     tensors = iter(tensors)
     return tuple(next(tensors) if part is _INPUT else part for part in index)
 
@@ -163,7 +188,7 @@ def _getitem_rule(g, _y, _x, *tensors, index):
     """g at the index and 0 elsewhere: on arrays a function that adds g there, so that no zeros are written."""
     if isinstance(g, Tensor):
         return scatter(g, *tensors, index=index, shape=_x.shape)
-    return lambda total: _add_at(total, g, _filled(index, tensors))
+    return lambda total: _add_at(total, g, _filled(index, tensors) if tensors else index)
 
 
 def _scatter(g, /, *tensors, index, shape):
@@ -174,13 +199,13 @@ def _scatter(g, /, *tensors, index, shape):
 
 
 _read: Operation = operation(
-    "getitem", lambda x, /, *tensors, index: x[_filled(index, tensors)], _getitem_rule, glyph="[ ]"
+    "getitem",
+    lambda x, /, *tensors, index: x[_filled(index, tensors) if tensors else index],
+    _getitem_rule,
+    "[ ]",
 )
 scatter: Operation = operation(
-    "scatter",
-    _scatter,
-    lambda g, _y, _x, *tensors, index, shape: _read(g, *tensors, index=index),
-    glyph="[ ]ᵀ",
+    "scatter", _scatter, lambda g, _y, _x, *tensors, index, shape: _read(g, *tensors, index=index), "[ ]ᵀ"
 )
 
 
@@ -193,31 +218,17 @@ def getitem(x: Any, index: Any) -> Tensor:
     index = index if isinstance(index, tuple) else (index,)
     if all(type(part) is slice or type(part) is int for part in index):
         return _read.apply((x,), {"index": index})
-    index = tuple(_own(part) if isinstance(part, (list, np.ndarray, bool, np.bool)) else part for part in index)
-    tensors = [part for part in index if isinstance(part, Tensor)]
+    parts, tensors = [], []
     for part in index:
+        if isinstance(part, (list, np.ndarray, bool, np.bool)):
+            # a copy, which nobody else can change before the backward pass; [] are no integers
+            part = np.array(part, dtype=int if isinstance(part, list) and not part else None)
         if isinstance(part, (np.ndarray, Tensor)) and part.dtype.kind not in "iub":
             raise complaint(IndexError, f"getitem: an index must be integers or booleans, not {part.dtype}")
-    index = tuple(_INPUT if isinstance(part, Tensor) else part for part in index)
-    return _read.apply((x, *tensors), {"index": index})
-
-
-def _own(part):
-    """An array of an index that nobody else can change before the backward pass; [] are no integers."""
-    return np.array(part, dtype=int if isinstance(part, list) and not part else None)
-
-
-def shape_of(x):
-    """np.shape, without the detour that NumPy takes for a tensor."""
-    return x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
-
-
-def axes_before(name, x, axis):
-    """An index that leaves the axes before `axis` as they are."""
-    shape = shape_of(x)
-    if not -len(shape) <= axis < len(shape):
-        raise complaint(ShapeError, f"{name}: shape {shape} has no axis {axis}")
-    return (slice(None),) * (axis % len(shape))
+        if isinstance(part, Tensor):
+            tensors.append(part)
+        parts.append(_INPUT if isinstance(part, Tensor) else part)
+    return _read.apply((x, *tensors), {"index": tuple(parts)})
 
 
 def take(x: Any, indices: Any, axis: Any = None) -> Tensor:
@@ -232,21 +243,21 @@ def embedding(weight: Any, indices: Any) -> Tensor:
 
     Raises TypeError if the indices are not integers, IndexError if one is not in [0, number).
     """
-    values = indices.data if isinstance(indices, Tensor) else np.asarray(indices)
+    values = array_of(indices)
     if values.dtype.kind not in "iu":
         raise complaint(TypeError, f"embedding: indices must be integers, not {values.dtype}")
     number = len(weight)
-    if values.size and not 0 <= values.min() <= values.max() < number:
+    if not in_range(values, number):
         raise complaint(IndexError, f"embedding: indices {values.min()}…{values.max()} are not all in [0, {number})")
     return getitem(weight, indices if isinstance(indices, Tensor) else values)
 
 
 def unbind(x: Any, axis: Any = 0) -> list[Tensor]:
     """The slices of x along `axis`, as a list."""
-    if not shape_of(x):
+    if not (shape := shape_of(x)):
         raise complaint(TypeError, "unbind: a 0-d tensor has no axis to iterate over")
     before = axes_before("unbind", x, axis)
-    return [_read.apply((x,), {"index": (*before, i)}) for i in range(shape_of(x)[axis])]
+    return [_read.apply((x,), {"index": (*before, i)}) for i in range(shape[axis])]
 
 
 def split(x: Any, indices_or_sections: Any, axis: Any = 0) -> list[Tensor]:
@@ -255,17 +266,15 @@ def split(x: Any, indices_or_sections: Any, axis: Any = 0) -> list[Tensor]:
     A number makes that many pieces of equal length (ValueError if they cannot be equal); several numbers
     are the places to cut at, as in np.split.
     """
-    before = axes_before("split", x, axis)
-    length = shape_of(x)[axis]
+    before, length = axes_before("split", x, axis), shape_of(x)[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
-        if indices_or_sections < 1 or length % indices_or_sections:
-            raise complaint(ShapeError, f"split: length {length} is not {indices_or_sections} equal pieces")
-        step = length // indices_or_sections
-        cuts = [step * i for i in range(1, indices_or_sections)]
+        number = int(indices_or_sections)
+        if number < 1 or length % number:
+            raise complaint(ShapeError, f"split: length {length} is not {number} equal pieces")
+        cuts = [length // number * i for i in range(number + 1)]
     else:
-        cuts = np.asarray(indices_or_sections, dtype=int).tolist()
-    pieces = zip([0, *cuts], [*cuts, length], strict=True)
-    return [_read.apply((x,), {"index": (*before, slice(a, b))}) for a, b in pieces]
+        cuts = [0, *np.asarray(indices_or_sections, dtype=int).tolist(), length]
+    return [_read.apply((x,), {"index": (*before, slice(a, b))}) for a, b in pairwise(cuts)]
 
 
 # -- sums: `axis` is None (all), a number or several, negative from the end ------------------------
@@ -278,16 +287,20 @@ def spread(v, x, axis, keepdims):
 
 def number_reduced(x, axis):
     """How many elements are reduced into one."""
-    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return math.prod(x.shape[i] for i in axes)
+    return math.prod(x.shape[i] for i in axes_of(x.ndim, axis))
+
+
+def reducing(function):
+    """The forward function of a reduction: NumPy's, with these two of its options."""
+    return lambda x, /, axis=None, keepdims=False: function(x, axis=axis, keepdims=keepdims)
 
 
 sum = operation(
     "sum",
-    lambda x, /, axis=None, keepdims=False: np.add.reduce(x, axis=axis, keepdims=keepdims),
+    reducing(np.add.reduce),
     lambda g, _y, _x, axis, keepdims: np.broadcast_to(spread(g, _x, axis, keepdims), _x.shape),
-    glyph="Σ",
-    latex=r"\sum",
+    "Σ",
+    r"\sum",
     doc="Sum over `axis`.",
 )
 
@@ -295,21 +308,17 @@ sum = operation(
 def _mean(x, /, axis=None, keepdims=False):
     """Arithmetic mean over `axis`. The mean of no elements is NaN, with a RuntimeWarning."""
     if np.size(x) == 0 and number_reduced(x, axis) == 0:
-        warnings.warn(
-            f"mean of no elements: shape {x.shape}, axis {axis}: NaN   {here()}", RuntimeWarning, stacklevel=3
-        )
-        with np.errstate(invalid="ignore"):
-            return np.sum(x, axis=axis, keepdims=keepdims) / x.dtype.type(0)
+        message = f"mean of no elements: shape {x.shape}, axis {axis}: NaN   {here()}"
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+        return np.sum(x, axis=axis, keepdims=keepdims) * np.nan
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
-mean = operation(
-    "mean",
-    _mean,
-    lambda g, _y, _x, axis, keepdims: np.broadcast_to(
-        spread(g, _x, axis, keepdims) / number_reduced(_x, axis), _x.shape
-    ),
-)
+def _mean_rule(g, _y, _x, axis, keepdims):
+    return np.broadcast_to(spread(g, _x, axis, keepdims) / number_reduced(_x, axis), _x.shape)
+
+
+mean = operation("mean", _mean, _mean_rule)
 _cumsum_along = operation(
     "cumsum",
     lambda x, /, axis: np.cumsum(x, axis=axis),
@@ -359,10 +368,4 @@ def _right_rule(g, _y, a, _b):
     return _product(_mT(a), g)
 
 
-matmul = operation(
-    "matmul",
-    _matmul,
-    (_left_rule, _right_rule),
-    glyph="@",
-    latex=r"\,",
-)
+matmul = operation("matmul", _matmul, (_left_rule, _right_rule), "@", r"\,")

@@ -8,7 +8,7 @@ from ..errors import ShapeError, complaint
 from ..operation import operation
 from ..tensor import Tensor
 from .elementwise import multiply, negative, softplus, square, subtract
-from .linear import mean, shape_of, spread
+from .linear import array_of, in_range, mean, shape_of, spread
 from .linear import sum as _total
 
 
@@ -24,11 +24,7 @@ def _softmax(x, /, axis=-1):
     return e
 
 
-softmax = operation(
-    "softmax",
-    _softmax,
-    lambda g, y, _x, axis: y * (g - np.sum(g * y, axis=axis, keepdims=True)),
-)
+softmax = operation("softmax", _softmax, lambda g, y, _x, axis: y * (g - np.sum(g * y, axis=axis, keepdims=True)))
 
 
 def _log_softmax(x, /, axis=-1):
@@ -39,9 +35,7 @@ def _log_softmax(x, /, axis=-1):
 
 
 log_softmax = operation(
-    "log_softmax",
-    _log_softmax,
-    lambda g, y, _x, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True),
+    "log_softmax", _log_softmax, lambda g, y, _x, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True)
 )
 
 
@@ -55,19 +49,27 @@ def _logsumexp(x, /, axis=-1, keepdims=False):
 
 
 logsumexp = operation(
-    "logsumexp",
-    _logsumexp,
-    lambda g, _y, x, axis, keepdims: spread(g, x, axis, keepdims) * softmax(x, axis=axis),
+    "logsumexp", _logsumexp, lambda g, _y, x, axis, keepdims: spread(g, x, axis, keepdims) * softmax(x, axis=axis)
 )
 
 # -- losses ----------------------------------------------------------------------------------------
 
 
-def _one_hot(labels, /, classes, dtype):
-    return (labels[..., None] == np.arange(classes)).astype(dtype)
+def _check_labels(name, labels, classes, ignore_index=None):
+    """Raise TypeError unless the labels are integers, IndexError if one that is not ignored is not in [0, classes)."""
+    if labels.dtype.kind not in "iu":
+        raise complaint(TypeError, f"{name}: labels must be integers, not {labels.dtype}")
+    if in_range(labels, classes):
+        return
+    wrong = np.argwhere((labels != ignore_index) & ((labels < 0) | (labels >= classes)))
+    if len(wrong):
+        first = tuple(int(i) for i in wrong[0])
+        raise complaint(IndexError, f"{name}: label {labels[first]} at {list(first)} is not in [0, {classes})")
 
 
-_one_hot_of = operation("one_hot", _one_hot)
+_one_hot = operation(
+    "one_hot", lambda labels, /, classes, dtype: (labels[..., None] == np.arange(classes)).astype(dtype)
+)
 
 
 def one_hot(labels: Any, classes: Any, dtype: Any = float) -> Tensor:
@@ -75,32 +77,28 @@ def one_hot(labels: Any, classes: Any, dtype: Any = float) -> Tensor:
 
     Raises TypeError for labels that are not integers, IndexError for one that is not in [0, classes).
     """
-    labels, values = _labels(labels)
+    values = array_of(labels)
     _check_labels("one_hot", values, classes)
-    return _one_hot_of(labels, classes=classes, dtype=dtype)
+    return _one_hot(labels if isinstance(labels, Tensor) else values, classes=classes, dtype=dtype)
 
 
-def _label_weight(labels, /, weights, ignore_index, reduction):
+def _weight_of_each(labels, /, weights, ignore_index, reduction):
     """How much the loss at each label counts in the result."""
-    used = _used(labels, ignore_index)
+    used = labels != ignore_index  # all, for None
     counts = used.astype(float) if weights is None else weights[np.where(used, labels, 0)] * used
     return counts / np.sum(counts) if reduction == "mean" else counts
 
 
-def _used(labels, ignore_index):
-    return np.ones(labels.shape, bool) if ignore_index is None else labels != ignore_index
+_label_weight = operation("label_weight", _weight_of_each)
 
 
-_label_weight_of = operation("label_weight", _label_weight)
-
-
-def _cross_entropy(logits, labels, /, weights, ignore_index, reduction):
+def _cross_entropy_forward(logits, labels, /, weights, ignore_index, reduction):
     z = logits - _largest(logits, -1)
     rows = z.reshape(-1, z.shape[-1])
-    within = (labels if ignore_index is None else np.where(_used(labels, ignore_index), labels, 0)).reshape(-1)
-    losses = np.log(np.add.reduce(np.exp(rows), axis=1)) - rows[np.arange(len(rows)), within]
+    columns = (labels if ignore_index is None else np.where(labels != ignore_index, labels, 0)).reshape(-1)
+    losses = np.log(np.add.reduce(np.exp(rows), axis=1)) - rows[np.arange(len(rows)), columns]
     if weights is not None or ignore_index is not None:
-        counts = _label_weight(labels, weights, ignore_index, reduction).reshape(-1).astype(logits.dtype)
+        counts = _weight_of_each(labels, weights, ignore_index, reduction).reshape(-1).astype(logits.dtype)
         losses = np.where(counts == 0, 0, losses * counts)
     elif reduction == "mean":
         losses /= len(rows)
@@ -109,22 +107,20 @@ def _cross_entropy(logits, labels, /, weights, ignore_index, reduction):
 
 def _cross_entropy_rule(g, _y, logits, labels, weights, ignore_index, reduction):
     """∂L/∂o = ŷ − y, for a sum over labels that all count alike."""
-    predicted, actual = (softmax, _one_hot_of) if isinstance(g, Tensor) else (_softmax, _one_hot)
-    error = predicted(logits)
-    error -= actual(labels, logits.shape[-1], logits.dtype)
+    on_tensors = isinstance(g, Tensor)
+    error = softmax(logits) if on_tensors else _softmax(logits)
+    error -= (_one_hot if on_tensors else _one_hot.forward)(labels, logits.shape[-1], logits.dtype)
     if reduction == "none":
         g = np.expand_dims(g, -1)
     if weights is not None or ignore_index is not None:
-        counts = np.expand_dims(_label_weight_of(labels, weights, ignore_index, reduction), -1)
+        counts = np.expand_dims(_label_weight(labels, weights, ignore_index, reduction), -1)
         error = np.where(counts == 0, 0, error * counts)
     elif reduction == "mean":
         g = g / labels.size
     return g * error
 
 
-_cross_entropy_of = operation(
-    "cross_entropy", _cross_entropy, (_cross_entropy_rule, None), glyph="−log p", latex=r"-\log p"
-)
+_cross_entropy = operation("cross_entropy", _cross_entropy_forward, (_cross_entropy_rule, None), "−log p", r"-\log p")
 
 
 def cross_entropy(
@@ -143,58 +139,28 @@ def cross_entropy(
     integers, ShapeError for labels or weights of another shape, IndexError for a label out of range,
     ValueError if no label counts in a mean.
     """
-    labels, values = _labels(labels)
-    weights = weights if weights is None else np.array(weights, float)
-    if values.dtype.kind == "f" and values.shape == shape_of(logits) and values.ndim:
-        return _cross_entropy_of_probabilities(logits, labels, weights, ignore_index, reduction)
-    _check_losses(shape_of(logits), values, weights, ignore_index, reduction)
-    options = {"weights": weights, "ignore_index": ignore_index, "reduction": reduction}
-    return _cross_entropy_of.apply((logits, labels), options)
-
-
-def _cross_entropy_of_probabilities(logits, p, weights, ignore_index, reduction):
-    if ignore_index is not None:
-        raise complaint(TypeError, "cross_entropy: ignore_index is for integer labels: use rows of zeros")
+    values, shape = array_of(labels), shape_of(logits)
+    labels = labels if isinstance(labels, Tensor) else values
+    probabilities = values.dtype.kind == "f" and values.shape == shape != ()
+    if not probabilities and (not shape or values.shape != shape[:-1]):
+        raise complaint(ShapeError, f"cross_entropy: logits {shape} need labels {shape[:-1]}, not {values.shape}")
     if weights is not None:
-        _check_weights(shape_of(logits), weights)
-        p = p * weights.astype(p.dtype)
-    return _reduced("cross_entropy", -_total(p * log_softmax(logits), axis=-1), reduction)
-
-
-def _labels(labels):
-    """(labels, their numbers)."""
-    if isinstance(labels, Tensor):
-        return labels, labels.data
-    return (array := np.asarray(labels)), array
-
-
-def _check_labels(name, labels, classes, ignore_index=None):
-    if labels.dtype.kind not in "iu":
-        raise complaint(TypeError, f"{name}: labels must be integers, not {labels.dtype}")
-    if labels.size and labels.min() >= 0 and labels.max() < classes:
-        return
-    wrong = np.argwhere(_used(labels, ignore_index) & ((labels < 0) | (labels >= classes)))
-    if len(wrong):
-        first = tuple(int(i) for i in wrong[0])
-        raise complaint(IndexError, f"{name}: label {labels[first]} at {list(first)} is not in [0, {classes})")
-
-
-def _check_losses(shape, labels, weights, ignore_index, reduction):
-    if not shape or labels.shape != shape[:-1]:
-        raise complaint(ShapeError, f"cross_entropy: logits {shape} need labels {shape[:-1]}, not {labels.shape}")
-    if weights is not None:
-        _check_weights(shape, weights)
-    _check_labels("cross_entropy", labels, shape[-1], ignore_index)
+        weights = np.array(weights, float)
+        if weights.shape != shape[-1:]:
+            raise complaint(ShapeError, f"cross_entropy: logits {shape} need weights {shape[-1:]}, not {weights.shape}")
+    if probabilities:
+        if ignore_index is not None:
+            raise complaint(TypeError, "cross_entropy: ignore_index is for integer labels: use rows of zeros")
+        p = labels if weights is None else labels * weights.astype(labels.dtype)
+        return _reduced("cross_entropy", -_total(p * log_softmax(logits), axis=-1), reduction)
+    _check_labels("cross_entropy", values, shape[-1], ignore_index)
     _check_reduction("cross_entropy", reduction)
-    plain = weights is None and ignore_index is None
-    counting = labels.size if plain else np.sum(_label_weight(labels, weights, ignore_index, "sum"))
-    if reduction == "mean" and not counting:
-        raise complaint(ValueError, "cross_entropy: no label counts, so there is no mean: use reduction='sum'")
-
-
-def _check_weights(shape, weights):
-    if weights.shape != shape[-1:]:
-        raise complaint(ShapeError, f"cross_entropy: logits {shape} need weights {shape[-1:]}, not {weights.shape}")
+    if reduction == "mean":
+        alike = weights is None and ignore_index is None
+        if not (values.size if alike else np.sum(_weight_of_each(values, weights, ignore_index, "sum"))):
+            raise complaint(ValueError, "cross_entropy: no label counts, so there is no mean: use reduction='sum'")
+    options = {"weights": weights, "ignore_index": ignore_index, "reduction": reduction}
+    return _cross_entropy.apply((logits, labels), options)
 
 
 def _check_reduction(name, reduction):

@@ -1,6 +1,7 @@
 """Sums of products: dot, inner, outer, tensordot, and over labelled axes einsum."""
 
 import math
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,6 @@ def dot(a: Any, b: Any) -> Tensor:
     if not (np.ndim(a) and np.ndim(b)):
         return multiply(a, b)
     return matmul(a, b) if np.ndim(b) <= 2 else tensordot(a, b, (-1, -2))
-
-
-def inner(a: Any, b: Any) -> Tensor:
-    return tensordot(a, b, (-1, -1)) if np.ndim(a) and np.ndim(b) else multiply(a, b)
 
 
 def vecdot(x1: Any, x2: Any, axis: Any = -1) -> Tensor:
@@ -45,11 +42,9 @@ def outer(a: Any, b: Any) -> Tensor:
     return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
 
 
+inner = lambda a, b: tensordot(a, b, (-1, -1)) if np.ndim(a) and np.ndim(b) else multiply(a, b)
+
 # -- einsum ----------------------------------------------------------------------------------------
-
-
-def _einsum(*operands, subscripts):
-    return np.einsum(subscripts, *operands, optimize=len(operands) > 2)
 
 
 def _einsum_rule(g, _y, operands, needs, subscripts):
@@ -60,29 +55,31 @@ def _einsum_rule(g, _y, operands, needs, subscripts):
     """
     terms, result = subscripts.split("->")
     terms = terms.split(",")
-    unused = iter(c for c in _LETTERS if c not in subscripts)
-
-    def gradient(i):
+    unused = iter(c for c in ascii_letters if c not in subscripts)
+    for i, operand in enumerate(operands):
+        if not needs[i]:
+            continue
         inputs, factors, target = [result, *terms[:i], *terms[i + 1 :]], [g, *operands[:i], *operands[i + 1 :]], ""
-        elsewhere = {pair for term, x in zip(inputs, factors, strict=True) for pair in zip(term, x.shape, strict=True)}
-        for letter, length in zip(terms[i], operands[i].shape, strict=True):
+        axes = [axis for term, x in zip(inputs, factors, strict=True) for axis in zip(term, x.shape, strict=True)]
+        elsewhere = {*axes, *((letter, 1) for letter, _ in axes)}  # length 1 broadcasts against any
+        for letter, length in zip(terms[i], operand.shape, strict=True):
             if letter in target:
                 twin = next(unused)
                 inputs.append(letter + twin)
-                factors.append(np.eye(length, dtype=operands[i].dtype))
-                target += twin
-                continue
-            if letter not in "".join(inputs) or (length != 1 and (letter, length) not in elsewhere):
+                factors.append(np.eye(length, dtype=operand.dtype))
+                letter = twin
+            elif (letter, length) not in elsewhere:
                 inputs.append(letter)
-                factors.append(np.ones(length, operands[i].dtype))
+                factors.append(np.ones(length, operand.dtype))
             target += letter
-        return einsum(",".join(inputs) + "->" + target, *factors)
-
-    return (gradient(i) for i, needed in enumerate(needs) if needed)
+        yield einsum(",".join(inputs) + "->" + target, *factors)
 
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_contracted = operation("einsum", _einsum, joint=_einsum_rule, glyph="einsum")
+_contracted = operation(
+    "einsum",
+    lambda *operands, subscripts: np.einsum(subscripts, *operands, optimize=len(operands) > 2),
+    joint=_einsum_rule,
+)
 
 
 def einsum(subscripts: Any, *operands: Any) -> Tensor:
@@ -97,20 +94,20 @@ def einsum(subscripts: Any, *operands: Any) -> Tensor:
 
 
 def _explicit(subscripts, ndims):
+    """The subscripts with a letter for each axis that '...' stands for, and with the result."""
     terms, arrow, result = subscripts.replace(" ", "").partition("->")
     terms = terms.split(",")
     if len(terms) != len(ndims):
         raise complaint(ShapeError, f"einsum: {subscripts!r} has {len(terms)} terms for {len(ndims)} operands")
-    spare = "".join(c for c in _LETTERS if c not in subscripts)
     hidden = [ndim - len(term.replace("...", "")) for term, ndim in zip(terms, ndims, strict=True)]
-    for term, ndim, rest in zip(terms, ndims, hidden, strict=True):
-        if rest < 0 or (rest and "..." not in term):
+    for term, ndim, n in zip(terms, ndims, hidden, strict=True):
+        if n < 0 or (n and "..." not in term):
             raise complaint(ShapeError, f"einsum: {subscripts!r}: {term!r} does not fit an operand with {ndim} axes")
-    if arrow and any(hidden) and "..." not in result:
+    dots = "".join(c for c in ascii_letters if c not in subscripts)[: max(hidden)]
+    if arrow and dots and "..." not in result:
         raise complaint(ShapeError, f"einsum: {subscripts!r} leaves no place for the axes of '...' in the result")
-    widest = max((n for n, term in zip(hidden, terms, strict=True) if "..." in term), default=0)
-    dots = spare[:widest]  # the last letters are shared: broadcasting aligns on the right
-    terms = [term.replace("...", dots[widest - n :]) for n, term in zip(hidden, terms, strict=True)]
+    # broadcasting aligns axes on the right: fewer axes have the last letters
+    terms = [term.replace("...", dots[len(dots) - n :]) for n, term in zip(hidden, terms, strict=True)]
     if not arrow:
         named = "".join(terms)
         result = dots + "".join(sorted(c for c in set(named) - set(dots) if named.count(c) == 1))

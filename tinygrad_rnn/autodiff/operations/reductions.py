@@ -9,29 +9,21 @@ from ..errors import complaint
 from ..operation import operation
 from ..tensor import Tensor
 from .elementwise import absolute, isclose, where
-from .linear import number_reduced, ravel, spread
+from .linear import array_of, axes_of, number_reduced, ravel, reducing, spread
 from .linear import sum as total
+
+
+def _moment(function):
+    """The forward function of a variance: NumPy's, with these three of its options."""
+    return lambda x, /, axis=None, ddof=0, keepdims=False: function(x, axis, ddof=ddof, keepdims=keepdims)
 
 
 def _deviation(x, axis):
     return x - np.mean(x, axis=axis, keepdims=True)
 
 
-def _var(x, /, axis=None, ddof=0, keepdims=False):
-    """Variance over `axis`: squared deviations from the mean, divided by (number of elements − ddof)."""
-    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
-
-
 def _var_rule(g, _y, x, axis, ddof, keepdims):
     return spread(g, x, axis, keepdims) * (_deviation(x, axis) * 2 / (number_reduced(x, axis) - ddof))
-
-
-_var_of = operation("var", _var, _var_rule)
-
-
-def _std(x, /, axis=None, ddof=0, keepdims=False):
-    """Standard deviation over `axis`: √var. Where all elements are equal its gradient is 0."""
-    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
 def _std_rule(g, y, x, axis, ddof, keepdims):
@@ -42,28 +34,18 @@ def _std_rule(g, y, x, axis, ddof, keepdims):
     return spread(g, x, axis, keepdims) * (slope / (number_reduced(x, axis) - ddof))
 
 
-_std_of = operation("std", _std, _std_rule)
+_var = operation("var", _moment(np.var), _var_rule)
+_std = operation("std", _moment(np.std), _std_rule)
 
 
 def var(x: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, correction: Any = None) -> Tensor:
-    return _var_of(x, axis, ddof if correction is None else correction, keepdims)
+    """Variance over `axis`: squared deviations from the mean, divided by (number of elements − ddof)."""
+    return _var(x, axis, ddof if correction is None else correction, keepdims)
 
 
 def std(x: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False, *, correction: Any = None) -> Tensor:
-    return _std_of(x, axis, ddof if correction is None else correction, keepdims)
-
-
-def _norm(x, /, axis=None, keepdims=False):
-    """Euclidean norm √Σx² over `axis`. Its gradient at 0 is 0."""
-    return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
-
-
-def _norm_rule(g, y, x, axis, keepdims):
-    y = spread(y, x, axis, keepdims)
-    return spread(g, x, axis, keepdims) * np.where(y == 0, 0, x / np.where(y == 0, 1, y))
-
-
-_euclidean = operation("norm", _norm, _norm_rule, glyph="‖·‖", latex=r"\lVert\cdot\rVert")
+    """Standard deviation over `axis`: √var. Where all elements are equal its gradient is 0."""
+    return _std(x, axis, ddof if correction is None else correction, keepdims)
 
 
 def _extreme_rule(g, y, x, axis, keepdims):
@@ -72,27 +54,12 @@ def _extreme_rule(g, y, x, axis, keepdims):
     return spread(g, x, axis, keepdims) * (ties / np.sum(ties, axis=axis, keepdims=True))
 
 
-def _max(x, /, axis=None, keepdims=False):
-    """Largest element over `axis`; elements that tie share the gradient equally."""
-    return np.max(x, axis=axis, keepdims=keepdims)
-
-
-def _min(x, /, axis=None, keepdims=False):
-    """Smallest element over `axis`; elements that tie share the gradient equally."""
-    return np.min(x, axis=axis, keepdims=keepdims)
-
-
-max = operation("max", _max, _extreme_rule, latex=r"\max")
-min = operation("min", _min, _extreme_rule, latex=r"\min")
-
-
-def _prod(x, /, axis=None, keepdims=False):
-    """Product over `axis`; the gradient is exact however many elements are zero."""
-    return np.prod(x, axis=axis, keepdims=keepdims)
-
-
-def _prod_rule(g, _y, x, axis, keepdims):
-    return spread(g, x, axis, keepdims) * _product_of_others(x, axis)
+max = operation(
+    "max", reducing(np.max), _extreme_rule, latex=r"\max", doc="Largest element over `axis`; ties share the gradient."
+)
+min = operation(
+    "min", reducing(np.min), _extreme_rule, latex=r"\min", doc="Smallest element over `axis`; ties share the gradient."
+)
 
 
 def _product_of_others(x, axis):
@@ -100,8 +67,7 @@ def _product_of_others(x, axis):
 
     Lay out n copies of the n elements, write 1 on the diagonal, multiply along the last axis.
     """
-    axes = tuple(range(x.ndim)) if axis is None or not x.ndim else axis if isinstance(axis, tuple) else (axis,)
-    axes = tuple(i % x.ndim for i in axes)
+    axes = tuple(i % x.ndim for i in axes_of(x.ndim, axis))
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     order = kept + axes
     last = np.reshape(np.transpose(x, order), (*(x.shape[i] for i in kept), number_reduced(x, axes)))
@@ -110,7 +76,14 @@ def _product_of_others(x, axis):
     return np.transpose(np.reshape(others, tuple(x.shape[i] for i in order)), tuple(np.argsort(order)))
 
 
-prod = operation("prod", _prod, _prod_rule, glyph="Π", latex=r"\prod")
+prod = operation(
+    "prod",
+    reducing(np.prod),
+    lambda g, _y, x, axis, keepdims: spread(g, x, axis, keepdims) * _product_of_others(x, axis),
+    "Π",
+    r"\prod",
+    doc="Product over `axis`; the gradient is exact however many elements are zero.",
+)
 
 
 def _cumprod_rule(g, y, x, axis):
@@ -127,9 +100,24 @@ _running = operation("cumprod", lambda a, /, axis: np.cumprod(a, axis), _cumprod
 cumprod = lambda a, axis=None: _running(ravel(a), 0) if axis is None else _running(a, axis)
 
 
+def _norm_rule(g, y, x, axis, keepdims):
+    y = spread(y, x, axis, keepdims)
+    return spread(g, x, axis, keepdims) * np.where(y == 0, 0, x / np.where(y == 0, 1, y))
+
+
+_euclidean = operation(
+    "norm",
+    lambda x, /, axis=None, keepdims=False: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)),
+    _norm_rule,
+    "‖·‖",
+    r"\lVert\cdot\rVert",
+    doc="Euclidean norm √Σx² over `axis`. Its gradient at 0 is 0.",
+)
+
+
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Tensor:
     """np.linalg.norm; of a matrix with ord None, "fro", ±1 and ±inf: the others need its singular values."""
-    axes = tuple(range(np.ndim(x))) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = axes_of(np.ndim(x), axis)
     if ord is None or (ord == "fro" and len(axes) == 2):
         return _euclidean(x, axis, keepdims)
     if len(axes) == 1:
@@ -157,10 +145,9 @@ def _power(x, p):
 
 # -- constants -------------------------------------------------------------------------------------
 
-argmax = operation("argmax", lambda a, /, axis=None, keepdims=False: np.argmax(a, axis, keepdims=keepdims))
-any = operation("any", lambda a, /, axis=None, keepdims=False: np.any(a, axis, keepdims=keepdims))
-all = operation("all", lambda a, /, axis=None, keepdims=False: np.all(a, axis, keepdims=keepdims))
-argmin = operation("argmin", lambda a, /, axis=None, keepdims=False: np.argmin(a, axis, keepdims=keepdims))
+argmax = operation("argmax", reducing(np.argmax))
+argmin = operation("argmin", reducing(np.argmin))
+any = operation("any", reducing(np.any))
+all = operation("all", reducing(np.all))
 allclose = lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: bool(all(isclose(a, b, rtol, atol, equal_nan)))
-_plain = lambda x: x.data if isinstance(x, Tensor) else x
-array_equal = lambda a1, a2, equal_nan=False: np.array_equal(_plain(a1), _plain(a2), equal_nan)
+array_equal = lambda a1, a2, equal_nan=False: np.array_equal(array_of(a1), array_of(a2), equal_nan)
