@@ -48,9 +48,13 @@ def _logsumexp(x, /, axis=-1, keepdims=False):
     return y if keepdims else np.squeeze(y, axis)
 
 
-logsumexp = operation(
-    "logsumexp", _logsumexp, lambda g, _y, x, axis, keepdims: spread(g, x, axis, keepdims) * softmax(x, axis=axis)
-)
+def _logsumexp_rule(g, y, x, axis, keepdims):
+    """g · softmax(x); 0 where all x are −∞."""
+    y = spread(y, x, axis, keepdims)
+    return spread(g, x, axis, keepdims) * np.exp(x - np.where(y == -np.inf, 0, y))
+
+
+logsumexp = operation("logsumexp", _logsumexp, _logsumexp_rule)
 
 # -- losses ----------------------------------------------------------------------------------------
 
