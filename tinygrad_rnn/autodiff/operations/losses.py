@@ -49,9 +49,9 @@ def _logsumexp(x, /, axis=-1, keepdims=False):
 
 
 def _logsumexp_rule(g, y, x, axis, keepdims):
-    """g · softmax(x); 0 where all x are −∞."""
-    y = spread(y, x, axis, keepdims)
-    return spread(g, x, axis, keepdims) * np.exp(x - np.where(y == -np.inf, 0, y))
+    """g · softmax(x), and 0 for a term without a share in an infinite sum."""
+    no_share = np.logical_and(np.isinf(spread(y, x, axis, keepdims)), x != np.inf)
+    return spread(g, x, axis, keepdims) * np.where(no_share, 0, softmax(x, axis=axis))
 
 
 logsumexp = operation("logsumexp", _logsumexp, _logsumexp_rule)
