@@ -33,8 +33,7 @@ _KINDS = (TypeError, IndexError, ZeroDivisionError, OverflowError, FloatingPoint
 def operation_error(error: Exception, name: str, glyph: str, inputs: Sequence[Any], attributes: dict) -> Exception:
     """The error to raise when NumPy raised `error` in an operation: it shows the call and NumPy's reason."""
     kind: type[Exception] = next((k for k in _KINDS if isinstance(error, k)), RuntimeError)
-    if isinstance(error, ValueError):  # also NumPy's AxisError, which is an IndexError too
-        kind = ShapeError
+    kind = ShapeError if isinstance(error, ValueError) else kind  # AxisError is a ValueError and an IndexError
     call, reason = _written(name, glyph, inputs, attributes), _reason(error, name, inputs)
     return complaint(kind, f"{name}: {call}: {reason}")
 
