@@ -1,4 +1,4 @@
-"""Errors that name the operation, the shapes, the user's expression and its line."""
+"""Errors that name the operation, the shapes, and the user's expression with its line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ShapeError(ValueError):
 
 
 class GradientError(RuntimeError):
-    """A gradient was asked for where there is none, or the graph for it is gone."""
+    """The user asked for a gradient that does not exist, or whose graph is gone."""
 
 
 class AnomalyError(ArithmeticError):
@@ -31,12 +31,11 @@ _KINDS = (TypeError, IndexError, ZeroDivisionError, OverflowError, FloatingPoint
 
 
 def operation_error(error: Exception, name: str, glyph: str, inputs: Sequence[Any], attributes: dict) -> Exception:
-    """NumPy's complaint about one operation, as an error a user can act on."""
+    """The error to raise when NumPy raised `error` in an operation: it shows the call and NumPy's reason."""
     kind: type[Exception] = next((k for k in _KINDS if isinstance(error, k)), RuntimeError)
-    if isinstance(error, ValueError):  # NumPy's AxisError is both
-        kind = ShapeError
-    reason = _reason(error, name, inputs)
-    return complaint(kind, f"{name}: {_written(name, glyph, inputs, attributes)}: {reason}")
+    kind = ShapeError if isinstance(error, ValueError) else kind  # AxisError is a ValueError and an IndexError
+    call, reason = _written(name, glyph, inputs, attributes), _reason(error, name, inputs)
+    return complaint(kind, f"{name}: {call}: {reason}")
 
 
 def _written(name: str, glyph: str, inputs: Sequence[Any], attributes: dict) -> str:
@@ -48,7 +47,7 @@ def _written(name: str, glyph: str, inputs: Sequence[Any], attributes: dict) -> 
 
 
 def _shape(x: Any) -> str:
-    """The shape of an array or tensor, also inside a tuple; anything else as it is."""
+    """The shape of an array or a tensor, also inside a tuple; the repr of anything else."""
     if isinstance(x, np.ndarray) or hasattr(x, "requires_grad"):
         return str(x.shape)
     if type(x) is tuple and any(isinstance(part, np.ndarray) for part in x):
@@ -57,6 +56,7 @@ def _shape(x: Any) -> str:
 
 
 def _reason(error: Exception, name: str, inputs: Sequence[Any]) -> str:
+    """NumPy's message on one line; for a matrix product the two lengths that differ."""
     if name == "matmul" and len(inputs) == 2:
         a, b = (np.shape(x) for x in inputs)
         if a and b and a[-1] != b[-2:][0]:

@@ -11,13 +11,15 @@ The error is of order h² from the series and of order ε/h from rounding: h = �
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from .mode import mode
 from .operations import sum as total
-from .tensor import Tensor, gradients
+from .tensor import Tensor
+from .transforms import grad
 
 STEP = float(np.finfo(np.float64).eps ** (1 / 3))
 
@@ -28,6 +30,7 @@ class GradientMismatch(AssertionError):
     """An analytic derivative differs from the numeric one; says where by how much."""
 
 
+@mode(gradients=False)  # nobody follows the slopes, so that the last derivative of each is taken on plain arrays
 def check_gradients(
     function: Callable[..., Tensor],
     *args: Any,
@@ -55,70 +58,56 @@ def check_gradients(
     if not np.array_equal(value, _value(function, x), equal_nan=True):
         raise ValueError("check_gradients: two calls gave different values: the function must be deterministic")
     weights = rng.uniform(0.5, 1.5, value.shape)
-    directions = [[rng.uniform(-1, 1, a.shape) for a in x] for _ in range(order - 1)]
-
-    _compare(_slope(function, x, weights, []), _each_element(function, x, weights), 1, relative, absolute)
+    numeric = _each_element(function, x, weights)
+    slope = grad(lambda x: total(function(*x) * weights))
+    _compare(1, slope(x), numeric, relative, absolute)
     for k in range(2, order + 1):
-        *before, v = directions[: k - 1]
-        analytic = _slope(function, x, weights, [*before, v])
-        h = STEP * max([float(abs(a).max(initial=1)) for a in x], default=1)
-        ahead, behind = (
-            _slope(function, [a + s * d for a, d in zip(x, v, strict=True)], weights, before) for s in (h, -h)
-        )
-        _compare(analytic, [(a - b) / (2 * h) for a, b in zip(ahead, behind, strict=True)], k, relative, absolute)
+        v = [rng.uniform(-1, 1, a.shape) for a in x]
+        numeric = _difference(slope, x, v)
+        slope = grad(_along(slope, v))  # takes the derivatives before the last on tensors, so that both ways are tested
+        _compare(k, slope(x), numeric, relative, absolute)
 
 
-def _slope(function: Callable[..., Tensor], x: Arrays, weights: np.ndarray, directions: Sequence[Arrays]) -> Arrays:
-    """∇Lₖ at x, for k − 1 directions. Only the last derivative is taken on plain arrays: both ways are tested."""
-    variables = [Tensor(a, requires_grad=True) for a in x]
-    nodes = [t.node for t in variables if t.node is not None]
-    with mode(gradients=True):
-        level = total(function(*variables) * weights)
-        for v in directions:
-            slopes = gradients(level, nodes, create_graph=True) if level.requires_grad else []
-            level = Tensor(0.0)
-            for g, d in zip(slopes, v, strict=False):
-                level = level if g is None else level + total(g * d)
-        found = gradients(level, nodes) if level.requires_grad else [None] * len(x)
-    return [np.zeros(a.shape) if g is None else g.data for g, a in zip(found, x, strict=True)]
+def _along(slope: Callable[..., Any], v: Arrays) -> Callable[..., Any]:
+    """⟨∇Lₖ, v⟩ as a function of x."""
+    return lambda x: sum(total(g * d) for g, d in zip(slope(x), v, strict=True))
+
+
+def _difference(function: Callable[..., Any], x: Arrays, v: Arrays) -> Arrays:
+    """(function(x + h v) − function(x − h v)) / 2h, for a function of several arrays that returns several."""
+    h = STEP * max([float(abs(a[d != 0]).max(initial=1)) for a, d in zip(x, v, strict=True)], default=1)
+    ahead, behind = (function([a + s * d for a, d in zip(x, v, strict=True)]) for s in (h, -h))
+    return [(np.asarray(a) - np.asarray(b)) / (2 * h) for a, b in zip(ahead, behind, strict=True)]
 
 
 def _each_element(function: Callable[..., Tensor], x: Arrays, weights: np.ndarray) -> Arrays:
-    slopes = [np.empty(a.shape) for a in x]
-    for a, slope in zip(x, slopes, strict=True):
-        for i in np.ndindex(a.shape):
-            middle = float(a[i])
-            h = STEP * max(1, abs(middle))
-            a[i] = middle + h
-            ahead = _value(function, x)
-            a[i] = middle - h
-            behind = _value(function, x)
-            a[i] = middle
-            slope[i] = np.sum(weights * ((ahead - behind) / (2 * h)))
-    return slopes
+    """∂L₁/∂xᵢ for each element i, in arrays of the shapes of x."""
+
+    def slope(k: int, i: tuple[int, ...]) -> float:
+        unit = [np.zeros(a.shape) for a in x]
+        unit[k][i] = 1
+        [change] = _difference(lambda x: [_value(function, x)], x, unit)
+        return np.sum(weights * change)
+
+    return [np.reshape([slope(k, i) for i in np.ndindex(a.shape)], a.shape) for k, a in enumerate(x)]
 
 
-def _compare(analytic: Arrays, numeric: Arrays, order: int, relative: float, absolute: float) -> None:
-    worst, place = 1.0, None
-    for k, (a, n) in enumerate(zip(analytic, numeric, strict=True)):
+def _compare(order: int, analytic: Sequence[Any], numeric: Arrays, relative: float, absolute: float) -> None:
+    elements = []
+    for k, (a, n) in enumerate(zip(map(np.asarray, analytic), numeric, strict=True)):
         with np.errstate(invalid="ignore"):
             excess = abs(a - n) / (relative * np.maximum(abs(a), abs(n)) + absolute)
         excess = np.where(np.isfinite(excess), excess, np.inf)  # what is not finite cannot be compared
-        if excess.size and excess.max() > worst:
-            worst = float(excess.max())
-            place = k, tuple(int(i) for i in np.unravel_index(excess.argmax(), a.shape))
-    if place is not None:
-        k, i = place
-        here, there = float(analytic[k][i]), float(numeric[k][i])
-        raise GradientMismatch(
-            f"order {order}, argument {k}, element {list(i)}: "
-            f"analytic {here:.9g}, numeric {there:.9g}, difference {here - there:.2g}"
-        )
+        elements += [(e, k, i, float(a[i]), float(n[i])) for i, e in np.ndenumerate(excess)]
+    worst, k, i, here, there = max(elements, key=itemgetter(0), default=(0, 0, (), 0, 0))
+    if worst > 1:
+        place = f"order {order}, argument {k}, element {list(i)}"
+        difference = f"analytic {here:.9g}, numeric {there:.9g}, difference {here - there:.2g}"
+        raise GradientMismatch(f"{place}: {difference}")
 
 
 def _value(function: Callable[..., Tensor], x: Arrays) -> np.ndarray:
-    with mode(gradients=False):
-        result = function(*(Tensor(a) for a in x))
+    result = function(*map(Tensor, x))
     if not isinstance(result, Tensor):
         raise TypeError(f"check_gradients: the function must return a tensor, not {type(result).__name__}")
     if result.dtype != np.float64:

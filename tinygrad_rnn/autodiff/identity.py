@@ -1,4 +1,4 @@
-"""A dictionary key for objects whose own `==` does not mean "the same object"."""
+"""A dictionary key that compares objects by identity."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ T = TypeVar("T")
 
 
 class IdentityKey(Generic[T]):
-    """Equal to another key if both hold the same object.
+    """Equal to another key if both hold the same object. The key keeps its object alive.
 
     For arrays and lists, which have no hash; for code objects, which are equal to copies in other files; and for
-    modules, which users may define as dataclasses. The key keeps its object alive.
+    modules, which are compared by value if a user defines them as dataclasses.
     """
 
     __slots__ = ("_held",)

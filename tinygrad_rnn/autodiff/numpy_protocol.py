@@ -7,7 +7,8 @@ silent loss of the gradient. The derivative rules rely on this to run on tensors
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Sequence, Set
 from functools import cache
 from typing import Any
 
@@ -30,71 +31,67 @@ def array(tensor: Tensor, dtype: Any = None, copy: bool | None = None) -> np.nda
 
 def ufunc(_: Tensor, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
     """Tensor.__array_ufunc__: ``np.add(a, b)``, also where it is written ``array + tensor``."""
-    entry = _TABLE.get(function)
-    if entry is None or method != "__call__":
-        raise _no_rule(_numpy_name(function) + (f".{method}" if method != "__call__" else ""))
-    return _run(entry, function, inputs, options)
+    if method != "__call__":
+        raise _no_rule(function, f".{method}")
+    return _run(function, inputs, options)
 
 
-def function(_: Tensor, function: Callable, types: Any, args: Sequence[Any], kwargs: dict) -> Any:
-    """Tensor.__array_function__: ``np.sum(t, axis=0)``. An option may be given if it has its default value."""
-    entry = _TABLE.get(function)
-    if entry is None:
-        raise _no_rule(_numpy_name(function))
-    inputs, options = _signature(entry)
-    if inputs != _ANY and (len(args) > inputs or not kwargs.keys() <= set(options)):  # by NumPy's names
-        named = inspect.signature(function).bind(*args, **kwargs).arguments
-        given = list((named | named.pop("kwargs", {})).items())
-        args, kwargs = [value for _, value in given[:inputs]], dict(given[inputs:])
-    return _run(entry, function, args, kwargs)
+def function(_: Tensor, function: Callable, types: Any, args: Sequence[Any], options: dict) -> Any:
+    """Tensor.__array_function__: ``np.sum(t, axis=0)``."""
+    return _run(function, args, options)
 
 
-def _run(entry: Callable, function: Callable, args: Sequence[Any], kwargs: dict) -> Any:
-    if not kwargs:
-        return entry(*args)
-    _, options = _signature(entry)
-    given = {_RENAMED.get(option, option): value for option, value in kwargs.items()}
-    further = {option: value for option, value in given.items() if option not in options}
+def _run(function: Callable, args: Sequence[Any], options: dict[str, Any]) -> Any:
+    """Run the operation that stands for a NumPy function; an option that it does not have must change nothing."""
+    operation, inputs, own = _operation(function)
+    if len(args) <= inputs and (not options or options.keys() <= own):
+        return operation(*args, **options)
+    defaults = _defaults(function)
+    names = list(defaults)  # inputs go by position, options by name
+    options = dict(zip(names[inputs:], args[inputs:], strict=False)) | options
+    args = [*args[:inputs], *(options.pop(name) for name in names[len(args) : inputs] if name in options)]
+    further = {name: options.pop(name) for name in list(options) if name not in own}
     dtype = further.pop("dtype", None)
-    unknown = [f"{option}=" for option, value in further.items() if not _is_usual(function, option, value)]
-    if unknown:
-        raise _no_rule(f"{_numpy_name(function)} with {', '.join(unknown)}")
-    result = entry(*args, **{option: value for option, value in given.items() if option in options})
+    changing = [f"{name}=" for name, value in further.items() if not _is_usual(name, value, defaults.get(name))]
+    if changing:
+        raise _no_rule(function, f" with {', '.join(changing)}")
+    result = operation(*args, **options)
     if dtype is not None and getattr(result, "dtype", None) != dtype:
-        raise _no_rule(f"{_numpy_name(function)} with dtype=")
+        raise _no_rule(function, " with dtype=")
     return result
 
 
-def _is_usual(function: Callable, option: str, value: Any) -> bool:
-    """Whether an option asks for what is done without it too."""
-    if value is None or option == "optimize":
-        return True
-    known = None if isinstance(function, np.ufunc) else inspect.signature(function).parameters.get(option)
-    usual = [known.default if known else None, *_USUAL.get(option, [])]
-    return isinstance(value, (bool, int, str)) and any(type(value) is type(u) and value == u for u in usual)
-
-
-_RENAMED = {"a_min": "min", "a_max": "max"}
-_USUAL: dict[str, list] = {"where": [True], "order": ["C", "K"], "casting": ["same_kind"], "subok": [True]}
-_ANY = 1000
+@cache
+def _operation(function: Callable) -> tuple[Callable, int, Set[str]]:
+    """What stands for a NumPy function, how many inputs it takes by position, and the names of its options."""
+    operation = _TABLE.get(function)
+    if operation is None:
+        raise _no_rule(function)
+    if isinstance(operation, Operation):
+        return operation, operation.arity, operation.defaults.keys()
+    parameters = inspect.signature(operation).parameters
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
+    inputs = sys.maxsize if variadic else sum(p.default is p.empty for p in parameters.values())
+    return operation, inputs, parameters.keys()
 
 
 @cache
-def _signature(entry: Callable) -> tuple[int, list[str]]:
-    """How many inputs a rule takes, and the names of all its arguments."""
-    if isinstance(entry, Operation):
-        return entry.arity, list(entry.defaults)
-    parameters = inspect.signature(entry).parameters
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
-        return _ANY, []
-    return sum(p.default is p.empty for p in parameters.values()), list(parameters)
+def _defaults(function: Callable) -> dict[str, Any]:
+    """NumPy's arguments in order, with their defaults; those of a ufunc are in _USUAL."""
+    parameters = {} if isinstance(function, np.ufunc) else inspect.signature(function).parameters
+    return {name: p.default for name, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
 
-def _numpy_name(function: Callable) -> str:
-    return f"{getattr(function, '__module__', 'numpy')}.{function.__name__}".replace("numpy", "np", 1)
+_USUAL: dict[str, list] = {"where": [True], "order": ["C", "K"], "casting": ["same_kind"], "subok": [True]}
 
 
-def _no_rule(what: str) -> Exception:
+def _is_usual(name: str, value: Any, default: Any) -> bool:
+    """Whether an option asks for what is done without it too."""
+    return any(type(value) is type(u) and value == u for u in [None, default, *_USUAL.get(name, [])])
+
+
+def _no_rule(function: Callable, asked: str = "") -> Exception:
+    what = f"{getattr(function, '__module__', 'numpy')}.{function.__name__}{asked}".replace("numpy", "np", 1)
     instead = f"{_INSTEAD[what]}, or " if what in _INSTEAD else ""
     return complaint(TypeError, f"{what} has no rule for tensors: use {instead}t.detach().data for the array")
 
@@ -108,25 +105,22 @@ _INSTEAD = {
 }
 # fmt: on
 
-
-def _tensor(a: Any) -> Tensor:
-    return a if isinstance(a, Tensor) else Tensor(a)
-
-
 _TABLE: dict[Callable, Callable] = {
+    **{getattr(np, name): getattr(operations, name) for name in operations.__all__ if hasattr(np, name)},
     np.shape: lambda t: t.shape,
     np.ndim: lambda t: t.ndim,
     np.size: lambda t, axis=None: t.size if axis is None else t.shape[axis],
     np.around: operations.round,
+    np.clip: lambda a, a_min=None, a_max=None, min=None, max=None: operations.clip(
+        a, a_min if min is None else min, a_max if max is None else max
+    ),
+    np.einsum: lambda *operands, optimize=False: operations.einsum(*operands),
     np.linalg.norm: operations.norm,
     np.linalg.vector_norm: operations.vector_norm,
     np.linalg.vecdot: operations.vecdot,
     np.matrix_transpose: lambda x: x.mT,
-    np.bitwise_and: lambda a, b: _tensor(a) & _tensor(b),
-    np.bitwise_or: lambda a, b: _tensor(a) | _tensor(b),
-    np.bitwise_xor: lambda a, b: _tensor(a) ^ _tensor(b),
+    np.bitwise_and: lambda a, b: Tensor.__and__(a, b),
+    np.bitwise_or: lambda a, b: Tensor.__or__(a, b),  # type: ignore[call-arg]
+    np.bitwise_xor: lambda a, b: Tensor.__xor__(a, b),
     np.invert: lambda a: ~a,
 }
-for _name in operations.__all__:
-    if hasattr(np, _name):
-        _TABLE[getattr(np, _name)] = getattr(operations, _name)

@@ -1,4 +1,4 @@
-"""Places in the user's code: which expression is being run, and in which file and line it stands."""
+"""Places in the user's code: the expression that is running, with its file and line."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class Place(NamedTuple):
 
 
 def place(code: CodeType, instruction: int) -> Place:
-    """Where the instruction at byte offset `instruction` of `code` was written."""
-    positions = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
-    line, end_line, column, end_column = positions
+    """The place of the instruction at byte offset `instruction` of `code`."""
+    positions = islice(code.co_positions(), instruction // 2, None)
+    line, end_line, column, end_column = next(positions, (None,) * 4)
     line = line or code.co_firstlineno
-    # Python started with -X no_debug_ranges keeps lines but no columns: then the whole line is meant.
+    # Under -X no_debug_ranges Python knows lines but no columns: the place is the whole line.
     return Place(code.co_filename, code.co_qualname, line, end_line or line, column or 0, end_column or sys.maxsize)
 
 
 def instruction_at(code: CodeType, offset: int) -> int:
-    """Where the instruction begins that `offset` lies in.
+    """The byte offset at which the instruction begins.
 
-    A running frame's offset may point into the inline cache behind an instruction, and does so or not from one visit
-    to the next, as the interpreter specialises what runs often.
+    The offset of a running frame may point into the inline cache that follows the instruction. Whether it does can
+    change while the program runs, because the interpreter specialises code that runs often.
     """
     units = code.co_code
     while units[offset] == _CACHE:
@@ -64,7 +64,7 @@ def is_engine(code: CodeType) -> bool:
 
 
 def user_frame() -> FrameType | None:
-    """The innermost frame that is not the engine's own."""
+    """The innermost frame outside the engine."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and is_engine(frame.f_code):
         frame = frame.f_back

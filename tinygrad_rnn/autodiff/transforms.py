@@ -10,7 +10,7 @@ compose: ``grad(lambda x: x * grad(f)(x))`` keeps the inner x and the outer x ap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -18,9 +18,9 @@ import numpy as np
 
 from .errors import GradientError, ShapeError, complaint
 from .mode import current_mode, mode
-from .nests import duplicate, flatten, flatten_with_paths, rebuild, with_leaves
+from .nests import flatten, flatten_with_paths, rebuild, with_leaves
 from .operation import operation
-from .operations import astype, concatenate, positive, reshape, stack
+from .operations import astype, broadcast_to, concatenate, positive, reshape, split, stack
 from .reverse import Node, next_number
 from .tensor import Tensor, gradients
 
@@ -38,11 +38,11 @@ def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Callab
     """
 
     def run(*args: Any, **keywords: Any) -> tuple[Tensor, Any]:
-        value, variables, pull, _ = _linearised(function, args, keywords, argnums)
+        value, pull = _linearised(function, args, keywords, argnums)
         if not isinstance(value, Tensor) or value.size != 1:
             returned = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
             raise complaint(GradientError, f"grad: the function must return one number, not {returned}: see jacobian")
-        return value, with_leaves(variables, pull([np.ones(value.shape, value.dtype)]))
+        return value, pull([np.ones(value.shape, value.dtype)])
 
     return run
 
@@ -57,8 +57,8 @@ def vjp(function: Callable[..., Any], *args: Any, **keywords: Any) -> tuple[Any,
 
     u must have the structure and the shapes of the value, otherwise pullback raises ShapeError.
     """
-    value, variables, pull, _ = _linearised(function, args, keywords, range(len(args)))
-    return duplicate(value), lambda u: with_leaves(variables, pull(_matched("vjp: u", u, value, "the value")))
+    value, pull = _linearised(function, args, keywords, range(len(args)))
+    return rebuild(value, lambda y: y), lambda u: pull(_matched("vjp: u", u, value, "the value"))
 
 
 def jvp(function: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any], **keywords: Any) -> tuple[Any, Any]:
@@ -69,13 +69,13 @@ def jvp(function: Callable[..., Any], args: Sequence[Any], tangents: Sequence[An
     """
     if not (isinstance(args, (tuple, list)) and isinstance(tangents, (tuple, list))):
         raise complaint(TypeError, "jvp: args and tangents are tuples: (x,) and (v,) for a function of one argument")
-    value, variables, pull, followed = _linearised(function, args, keywords, range(len(args)))
-    directions = _matched("jvp: tangents", tuple(tangents), variables, "args")
+    _matched("jvp: tangents", tuple(tangents), tuple(args), "args")
+    value, pullback = vjp(function, *args, **keywords)
     # Integers cannot be variables; result_type gives a floating point type for them, and keeps one.
-    ones = [np.ones(y.shape, np.result_type(y.dtype, np.float16)) for y in flatten(value)]
-    with mode(gradients=followed):
-        _, _, push, _ = _linearised(lambda *u: pull(u), ones, {}, range(len(ones)))
-    return value, with_leaves(value, push(directions))
+    u = rebuild(value, lambda y: np.ones(y.shape, np.result_type(y.dtype, np.float16)))
+    with mode(gradients=any(y.requires_grad for y in flatten(value))):
+        _, push = vjp(pullback, u)
+    return value, push(tuple(tangents))[0]
 
 
 def jacobian(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
@@ -86,14 +86,14 @@ def jacobian(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[...
     """
 
     def run(*args: Any, **keywords: Any) -> Any:
-        value, variables, pull, _ = _linearised(function, args, keywords, argnums)
+        value, pull = _linearised(function, args, keywords, argnums)
 
         def of_leaf(i: int, y: Tensor) -> Any:
-            rows = [pull([u], i) for u in np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)]
-            if not rows:
-                return rebuild(variables, lambda x: Tensor(np.zeros(y.shape + x.shape, x.dtype)))
-            columns = zip(*rows, strict=True)
-            return with_leaves(variables, [reshape(stack(c), y.shape + c[0].shape) for c in columns])
+            basis = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
+            columns = zip(*(flatten(pull([None] * i + [u])) for u in basis), strict=True)
+            if not y.size:
+                return rebuild(pull([]), lambda x: broadcast_to(x, y.shape + x.shape))
+            return rebuild(pull([]), lambda x: reshape(stack(next(columns)), y.shape + x.shape))
 
         return with_leaves(value, [of_leaf(i, y) for i, y in enumerate(flatten(value))])
 
@@ -113,22 +113,17 @@ def hvp(function: Callable[..., Any], x: Any, v: Any, **keywords: Any) -> Any:
 
     v must have the structure and the shapes of x, otherwise hvp raises ShapeError.
     """
-    _, variables, pull, _ = _linearised(grad(function), (x,), keywords, 0)
-    return with_leaves(variables, pull(_matched("hvp: v", v, variables, "x")))
+    _matched("hvp: v", v, x, "x")
+    return vjp(grad(function), x, **keywords)[1](v)[0]
 
 
-def _linearised(
-    function: Callable[..., Any], args: Sequence[Any], keywords: dict[str, Any], argnums: Argnums
-) -> tuple[Any, Any, Callable[..., list[Tensor]], bool]:
-    """Run `function` with fresh variables in place of the leaves of the arguments `argnums`.
+def _linearised(function: Callable, args: Sequence[Any], keywords: dict, argnums: Argnums) -> tuple[Any, Callable]:
+    """Run `function` with fresh variables in place of the leaves of the arguments `argnums`. Returns (value, pull):
 
-    Returns
-        value      what the function returned: a tensor or a nest of tensors
-        variables  argument `argnums`, or a tuple of several, with the variables as its leaves
-        pull       list of u, one for each leaf of the value ↦ list of uᵀJ, one for each variable;
-                   pull([u], i) takes u for leaf i and 0 for the others
-        followed   whether anyone outside follows the value: an outer transform, or a graph that the function's
-                   other tensors belong to. If nobody does, the value is a constant.
+    value  what the function returned, a tensor or a nest of tensors; constants unless somebody outside follows them:
+           an outer transform, or a graph that the function's other tensors belong to
+    pull   takes a list of u, one for each leaf of the value, and returns uᵀJ, with the structure of argument `argnums`;
+           None, or the end of the list, stands for u = 0
     """
     start = next_number()
     arguments = list(args)
@@ -140,7 +135,7 @@ def _linearised(
             leaves = flatten_with_paths(args[i], f"argument {i}")
             arguments[i] = with_leaves(args[i], [_variable(x, path) for path, x in leaves])
         variables = tuple(arguments[i] for i in numbers) if isinstance(argnums, Sequence) else arguments[argnums]
-        variables = duplicate(variables)  # the function may change the dicts and lists that it is given
+        variables = rebuild(variables, lambda x: x)  # the function may change the dicts and lists that it is given
         returned = function(*arguments, **keywords)
     if returned is None:
         raise complaint(GradientError, "the function returned None: is a return statement missing?")
@@ -148,16 +143,10 @@ def _linearised(
     results = [_result(y, path) for path, y in flatten_with_paths(returned, "the value")]
     followed = current_mode().gradients and any(node.order < start for node in _sources(results, start))
 
-    def pull(us: Sequence[Any], first: int = 0) -> list[Tensor]:
-        pairs = [(y, u) for y, u in zip(results[first:], us, strict=False) if y.requires_grad]
-        if not pairs:
-            return _or_zeros([None] * len(nodes), nodes)
-        with mode(gradients=True):
-            y, u = pairs[0] if len(pairs) == 1 else map(_packed, zip(*pairs, strict=True))
-        create_graph = followed or (current_mode().gradients and isinstance(u, Tensor) and u.requires_grad)
-        return _or_zeros(gradients(y, nodes, u, create_graph), nodes)
+    def pull(us: Sequence[Any]) -> Any:
+        return with_leaves(variables, _pulled(results, us, nodes, followed))
 
-    return with_leaves(returned, results if followed else [y.detach() for y in results]), variables, pull, followed
+    return with_leaves(returned, results if followed else [y.detach() for y in results]), pull
 
 
 def _variable(x: Any, path: str) -> Tensor:
@@ -183,16 +172,39 @@ def _matched(name: str, given: Any, nest: Any, whose: str) -> list[Any]:
     found, wanted = dict(flatten_with_paths(given, name)), dict(flatten_with_paths(nest, name))
     for path in [*wanted, *found]:
         shape = f"of shape {np.shape(found[path])}" if path in found else "missing"
-        needed = f"of shape {wanted[path].shape}" if path in wanted else "left out"
+        needed = f"of shape {np.shape(wanted[path])}" if path in wanted else "left out"
         if shape != needed:
             message = f"{path} is {shape} and must be {needed}, as in {whose} (a list is a nest, not an array)"
             raise complaint(ShapeError, message)
     return [found[path] for path in wanted]
 
 
-def _or_zeros(found: Sequence[Tensor | None], nodes: Sequence[Node]) -> list[Tensor]:
-    """The gradients that were found, and 0 where there is no influence."""
+def _pulled(ys: Sequence[Tensor], us: Sequence, nodes: Sequence[Node], followed: bool, partial: bool = False) -> list:
+    """Σ uᵀ ∂y/∂node over the results y, for each of `nodes`, in one backward pass; 0 where there is no influence."""
+    found: list[Tensor | None] = [None] * len(nodes)
+    pairs = [(y, u) for y, u in zip(ys, us, strict=False) if y.requires_grad and u is not None]
+    if pairs:
+        with mode(gradients=True):
+            y, u = pairs[0] if len(pairs) == 1 else map(_packed, zip(*pairs, strict=True))
+        followed = followed or (current_mode().gradients and isinstance(u, Tensor) and u.requires_grad)
+        found = gradients(y, nodes, u, create_graph=followed, partial=partial)
     return [Tensor(np.zeros(x.shape, x.dtype)) if d is None else d for d, x in zip(found, nodes, strict=True)]
+
+
+def _packed(tensors: Sequence[Any]) -> Tensor:
+    """All elements in one row, because an operation has one result and a backward pass starts from one."""
+    return concatenate([reshape(x, -1) for x in tensors])
+
+
+def _sources(results: Sequence[Tensor], start: int) -> list[Node]:
+    """What the results depend on that the function did not compute: nodes older than number `start`, and leaves."""
+    pending: list[Any] = [y.node for y in results]
+    is_source: dict[Any, bool] = {None: False}
+    for node in pending:  # grows while it is walked
+        if node not in is_source:
+            is_source[node] = node.order < start or node.operation is None
+            pending.extend([] if is_source[node] else node.inputs)
+    return [node for node, found in is_source.items() if found]
 
 
 # -- checkpoint ------------------------------------------------------------------------------------
@@ -206,35 +218,41 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     about 2√T steps instead of T (Chen, Xu, Zhang & Guestrin 2016). It must compute the same both times: no
     randomness of its own.
     """
-    mode_now = current_mode()
-    if not mode_now.gradients or mode_now.recorder is not None:  # nothing to save; a record shows the function itself
+    now = current_mode()
+    if not now.gradients or now.recorder is not None:  # nothing to save; a record shows the function itself
         return function(*args)
     start = next_number()
-    returned = function(*args)
+    with mode():  # makes W.T anew, as the second run does; in the usual mode a weight keeps it from earlier steps
+        returned = function(*args)
     results = _tensors(returned)
     if not results:
         return returned
     sources = _sources(results, start)
 
-    def pullback(g: Any, create_graph: bool) -> list:
-        with mode(gradients=True, anomaly=mode_now.anomaly):
-            again = _packed(_tensors(function(*args)))
-            found = gradients(again, sources, g, create_graph, partial=True)
-        return _or_zeros(found, sources)
+    def pullback(g: Any, needs: Sequence[bool]) -> list:
+        on_tensors = isinstance(g, Tensor)
+        with mode(gradients=True, anomaly=now.anomaly):
+            found = _pulled([_packed(_tensors(function(*args)))], [g], sources, on_tensors, partial=True)
+        return [d if on_tensors else d.data for d, needed in zip(found, needs, strict=True) if needed]
 
     row = _packed(results).data
     node = Node(_checkpoint, {"row": row, "pullback": pullback}, sources, sources, None, row)
-    pieces = _unpacked(Tensor.result(row, node), results)
-    return rebuild(returned, lambda r: next(pieces) if r.requires_grad else r)
+    pieces = iter(split(Tensor.result(row, node), np.cumsum([y.size for y in results])[:-1]))
+
+    def unpacked(y: Tensor) -> Tensor:
+        if not y.requires_grad:
+            return y
+        piece = reshape(next(pieces), y.shape)
+        return piece if piece.dtype == y.dtype else astype(piece, y.dtype)
+
+    return rebuild(returned, unpacked)
 
 
-def _checkpoint_rule(g: Any, _y: Any, _sources: Any, needs: Any, row: np.ndarray, pullback: Callable) -> list:
-    on_tensors = isinstance(g, Tensor)
-    found = zip(pullback(g, on_tensors), needs, strict=True)
-    return [d if on_tensors else d.data for d, needed in found if needed]
-
-
-_checkpoint = operation("checkpoint", lambda *sources, row, pullback: row, joint=_checkpoint_rule)
+_checkpoint = operation(
+    "checkpoint",
+    lambda *sources, row, pullback: row,
+    joint=lambda g, _y, _sources, needs, row, pullback: pullback(g, needs),
+)
 
 
 def _tensors(returned: Any) -> list[Tensor]:
@@ -243,32 +261,3 @@ def _tensors(returned: Any) -> list[Tensor]:
         if not isinstance(r, Tensor):
             raise complaint(TypeError, f"checkpoint: the function must return tensors, not {type(r).__name__}")
     return [r for r in flatten(returned) if r.requires_grad]
-
-
-def _sources(results: Sequence[Tensor], start: int) -> list[Node]:
-    """What the results depend on that was there before number `start`: arguments and captured parameters."""
-    pending = list(dict.fromkeys(r.node for r in results if r.node is not None))
-    seen: set[Any] = {None, *pending}
-    found = []
-    for node in pending:
-        if node.order < start or node.operation is None:
-            found.append(node)
-            continue
-        for x in node.inputs:
-            if x not in seen:
-                seen.add(x)
-                pending.append(x)
-    return found
-
-
-def _packed(results: Sequence[Any]) -> Tensor:
-    """All elements in one row, because an operation has one result and a backward pass starts from one."""
-    return concatenate([reshape(r, -1) for r in results])
-
-
-def _unpacked(row: Tensor, results: Sequence[Tensor]) -> Iterator[Tensor]:
-    start = 0
-    for r in results:
-        piece = reshape(row[start : start + r.size], r.shape)
-        yield piece if piece.dtype == r.dtype else astype(piece, r.dtype)
-        start += r.size
