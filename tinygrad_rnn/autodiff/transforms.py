@@ -222,8 +222,7 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     if not now.gradients or now.recorder is not None:  # nothing to save; a record shows the function itself
         return function(*args)
     start = next_number()
-    with mode():  # makes W.T anew, as the second run does; in the usual mode a weight keeps it from earlier steps
-        returned = function(*args)
+    returned = function(*args)
     results = _tensors(returned)
     if not results:
         return returned
