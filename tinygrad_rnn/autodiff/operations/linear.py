@@ -162,10 +162,7 @@ def _filled(index, tensors):
 def _add_at(total, g, index):
     """total[index] += g; an element that was read several times gets the sum."""
     arrays = [part for part in index if isinstance(part, np.ndarray)]
-    if not arrays and np.ndim(g):
-        view = total[index]
-        view += g
-    elif all(part.dtype == bool for part in arrays):  # one number, or masks: no element is read twice
+    if not arrays or all(part.dtype == bool for part in arrays):  # no element was read twice
         total[index] += g
     elif len(index) == 1:
         _add_rows(total, np.asarray(index[0]), g)
