@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tinygrad_rnn.autodiff import small
 
 inf = np.inf
 
@@ -74,7 +75,7 @@ def test_gelu_is_exact_by_default_and_its_tanh_form_has_a_name():
 @pytest.mark.parametrize("make", [np.array, np.asarray, np.mean, np.sum])
 def test_a_list_of_tensors_that_would_lose_its_gradients_names_tg_stack(make):
     t = tg.Parameter([1.0, 2.0])
-    with pytest.raises(TypeError, match=r"use tensor\.detach\(\), or tg\.stack for a list$"):
+    with pytest.raises(TypeError, match=r"use tensor\.detach\(\), or tg\.stack for a list   make\(\[t, t\]\)   at "):
         make([t, t])
 
 
@@ -135,3 +136,96 @@ def test_the_transpose_of_a_weight_follows_its_value_and_whether_it_needs_a_grad
         assert not W.T.requires_grad
     W.requires_grad = False
     assert not W.T.requires_grad
+
+
+# -- what strangers wrote ----------------------------------------------------------------------------
+
+
+def test_a_tensor_stored_in_an_array_is_refused_because_its_gradient_would_be_lost():
+    w, h = tg.Parameter(0.5), np.zeros(3)
+    with pytest.raises(ValueError, match="setting an array element") as error:  # what NumPy makes of ours
+        h[1] = np.tanh(w * h[0] + 1)
+    assert str(error.value.__cause__).startswith("a number in an array has no gradient: collect the tensors in a list")
+    h[2] = w.detach()
+    h[0] = float(w)  # said aloud
+    assert h.tolist() == [0.5, 0, 0.5]
+
+
+@pytest.mark.parametrize("operator", ["+=", "-=", "*=", "/=", "@=", "**=", "//=", "%="])
+def test_a_weight_changed_in_place_is_refused_with_the_mend_and_stays_a_parameter(operator):
+    W = tg.Parameter(np.eye(2))
+    with (
+        tg.no_grad(),
+        pytest.raises(TypeError, match=r"^a weight is not changed in place: use p\.data = p\.data - lr "),
+    ):
+        exec(f"W {operator} np.ones((2, 2))", {"np": np}, {"W": W})
+    assert W.tolist() == [[1, 0], [0, 1]]
+
+
+def test_a_total_may_be_added_to_in_place():
+    w, total, loss = tg.Parameter([1.0, 2.0]), 0, tg.Tensor(0.0)
+    for x in w:
+        total += x * x
+        loss += x
+    (total + loss).backward()
+    assert w.grad.tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("function", [np.linalg.inv, np.unique, np.linalg.det, np.add.reduce, np.sort_complex])
+def test_a_function_of_numpy_without_a_rule_works_on_constants_and_gives_an_array(function):
+    a = np.array([[2.0, 1.0], [0.0, 4.0]])
+    found = function(tg.Tensor(a))
+    assert not isinstance(found, tg.Tensor)
+    np.testing.assert_array_equal(found, function(a))
+    with pytest.raises(TypeError, match="has no rule for tensors"):
+        function(tg.Parameter(a))
+    with pytest.raises(TypeError, match="has no rule for tensors"):
+        tg.record(function, a)
+
+
+@pytest.mark.parametrize("join", [np.stack, np.concatenate])
+def test_joining_many_pieces_takes_time_in_proportion_to_their_number(join):
+    def calls(n):
+        """How many Python calls a backward pass makes; each hands on at most a few arguments."""
+        pieces = [tg.Parameter([1.0]) for _ in range(n)]
+        joined = join(pieces)
+        handed_on = 0
+
+        def count(frame, event, _):
+            nonlocal handed_on
+            if event == "call":
+                handed_on += 1 + sum(len(v) for v in frame.f_locals.values() if type(v) is tuple)
+
+        sys.setprofile(count)
+        try:
+            joined.sum().backward()
+        finally:
+            sys.setprofile(None)
+        assert all(p.grad.tolist() == [1] for p in pieces)
+        return handed_on
+
+    assert calls(400) < 5 * calls(100)
+
+
+def test_a_checkpoint_whose_second_run_differs_is_an_error():
+    rng = np.random.default_rng(0)
+    x = tg.Parameter(np.ones(50))
+    y = tg.checkpoint(lambda x: tg.dropout(x, 0.5, rng), x)
+    with pytest.raises(tg.GradientError, match=r"^checkpoint: the function gave other values when it was run again"):
+        y.sum().backward()
+    w = tg.Parameter([2.0])
+    z = tg.checkpoint(lambda: w * w)
+    w.data = w.data * 3
+    with pytest.raises(tg.GradientError, match=r"^checkpoint: the function gave other values"):
+        z.backward()
+
+
+@pytest.mark.usefixtures("_no_new_operations")
+def test_an_operation_whose_inputs_do_not_come_before_a_slash_is_refused_when_it_is_defined():
+    with pytest.raises(TypeError, match=r"^operation 'double': forward has no inputs before a slash: write lambda "):
+        tg.operation("double", lambda x: 2 * x, lambda g, _y, _x: 2 * g)
+
+
+def test_small_refuses_vectors_in_a_product_of_matrices():
+    with pytest.raises(AssertionError, match="matrices only"):
+        _ = small.Tensor([1.0, 2.0]) @ small.Tensor([[1.0, 2.0], [3.0, 4.0]])

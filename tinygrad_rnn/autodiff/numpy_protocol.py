@@ -1,7 +1,7 @@
 """NumPy's functions on tensors: ``np.sin(t)``, ``np.concatenate([t, …])`` and ``array @ t`` give tensors.
 
-A NumPy function stands for the operation of the same name; for the others there is a TypeError, never a
-silent loss of the gradient. The derivative rules rely on this to run on tensors as they run on arrays.
+A NumPy function stands for the operation of the same name. The others work on constants and give arrays; where a
+gradient would be lost there is a TypeError. The derivative rules rely on this to run on tensors as on arrays.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 
 from . import operations
 from .errors import complaint
+from .mode import current_mode
+from .nests import flatten, rebuild
 from .operation import Operation
 from .tensor import Tensor
 
@@ -23,16 +25,15 @@ from .tensor import Tensor
 def array(tensor: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
     """Tensor.__array__: what NumPy calls to make an array of a tensor."""
     if tensor.requires_grad:
-        raise TypeError(
-            "np.asarray of a tensor that needs a gradient would lose it: use tensor.detach(), or tg.stack for a list"
-        )
+        mend = "use tensor.detach(), or tg.stack for a list"
+        raise complaint(TypeError, f"an array of a tensor that needs a gradient would lose it: {mend}")
     return np.array(tensor.data, dtype=dtype, copy=copy)
 
 
 def ufunc(_: Tensor, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
     """Tensor.__array_ufunc__: ``np.add(a, b)``, also where it is written ``array + tensor``."""
     if method != "__call__":
-        raise _no_rule(function, f".{method}")
+        return _on_constants(getattr(function, method), inputs, options, f"np.{function.__name__}.{method}")
     return _run(function, inputs, options)
 
 
@@ -43,6 +44,8 @@ def function(_: Tensor, function: Callable, types: Any, args: Sequence[Any], opt
 
 def _run(function: Callable, args: Sequence[Any], options: dict[str, Any]) -> Any:
     """Run the operation that stands for a NumPy function; an option that it does not have must change nothing."""
+    if function not in _TABLE:
+        return _on_constants(function, args, options, _name(function))
     operation, inputs, own = _operation(function)
     if len(args) <= inputs and (not options or options.keys() <= own):
         return operation(*args, **options)
@@ -54,19 +57,26 @@ def _run(function: Callable, args: Sequence[Any], options: dict[str, Any]) -> An
     dtype = further.pop("dtype", None)
     changing = [f"{name}=" for name, value in further.items() if not _is_usual(name, value, defaults.get(name))]
     if changing:
-        raise _no_rule(function, f" with {', '.join(changing)}")
+        raise _no_rule(f"{_name(function)} with {', '.join(changing)}")
     result = operation(*args, **options)
     if dtype is not None and getattr(result, "dtype", None) != dtype:
-        raise _no_rule(function, " with dtype=")
+        raise _no_rule(f"{_name(function)} with dtype=")
     return result
+
+
+def _on_constants(function: Callable, args: Sequence[Any], options: dict[str, Any], name: str) -> Any:
+    """A NumPy function without a rule gives arrays: of constants, which lose nothing, unless a recorder listens."""
+    tensors = [x for x in flatten([*args, options]) if isinstance(x, Tensor)]
+    if current_mode().recorder is not None or any(t.requires_grad for t in tensors):
+        raise _no_rule(name)
+    args, options = rebuild((tuple(args), options), lambda x: x.data if isinstance(x, Tensor) else x)
+    return function(*args, **options)
 
 
 @cache
 def _operation(function: Callable) -> tuple[Callable, int, Set[str]]:
     """What stands for a NumPy function, how many inputs it takes by position, and the names of its options."""
-    operation = _TABLE.get(function)
-    if operation is None:
-        raise _no_rule(function)
+    operation = _TABLE[function]
     if isinstance(operation, Operation):
         return operation, operation.arity, operation.defaults.keys()
     parameters = inspect.signature(operation).parameters
@@ -90,10 +100,14 @@ def _is_usual(name: str, value: Any, default: Any) -> bool:
     return any(type(value) is type(u) and value == u for u in [None, default, *_USUAL.get(name, [])])
 
 
-def _no_rule(function: Callable, asked: str = "") -> Exception:
-    what = f"{getattr(function, '__module__', 'numpy')}.{function.__name__}{asked}".replace("numpy", "np", 1)
-    instead = f"{_INSTEAD[what]}, or " if what in _INSTEAD else ""
-    return complaint(TypeError, f"{what} has no rule for tensors: use {instead}t.detach().data for the array")
+def _name(function: Callable) -> str:
+    return f"{getattr(function, '__module__', 'numpy')}.{function.__name__}".replace("numpy", "np", 1)
+
+
+def _no_rule(what: str) -> Exception:
+    mend = f"use {_INSTEAD[what]}" if what in _INSTEAD else "write it with others, or as a tg.operation"
+    array = "t.detach().data is the array, without its gradient"
+    return complaint(TypeError, f"{what} has no rule for tensors: {mend}; {array}")
 
 
 # fmt: off
@@ -111,6 +125,8 @@ _TABLE: dict[Callable, Callable] = {
     np.ndim: lambda t: t.ndim,
     np.size: lambda t, axis=None: t.size if axis is None else t.shape[axis],
     np.around: operations.round,
+    np.amax: operations.max,
+    np.amin: operations.min,
     np.clip: lambda a, a_min=None, a_max=None, min=None, max=None: operations.clip(
         a, a_min if min is None else min, a_max if max is None else max
     ),

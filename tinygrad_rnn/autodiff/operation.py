@@ -73,6 +73,8 @@ class Operation:
         self.latex = latex or (rf"\operatorname{{{name}}}" if self.glyph.isidentifier() else self.glyph)
         self.__doc__ = doc or inspect.getdoc(forward) or name
         self.arity, self.variadic, self.defaults = _signature(forward)
+        if not (self.arity or self.variadic):
+            raise TypeError(f"operation {name!r}: forward has no inputs before a slash: write lambda x, /: …")
         self.keeps_result, self.forgets = _kept([r for r in (self.derivative or ()) if r], joint, self.arity)
         OPERATIONS[name] = self
 
@@ -116,8 +118,8 @@ class Operation:
         if type(array) is not np.ndarray:
             array = self._plain_array(array)
         elif array is arrays[0]:
-            array = array.view()
-        if array.dtype.kind not in "fiub":
+            array = array.view()  # an array of its own: to make it read-only must not change the input
+        if array.dtype.kind not in "fiub":  # floating point, integers, unsigned, booleans
             kind = "complex numbers" if array.dtype.kind == "c" else f"arrays of {array.dtype}"
             raise TypeError(f"{self.name}: {kind} are not supported   {here()}")
         mode = current_mode()

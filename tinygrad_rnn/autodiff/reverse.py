@@ -14,8 +14,8 @@ gradients are to be differentiated again; anomaly.py looks for NaN; tracing/reco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from itertools import count
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import compress, count
 from operator import attrgetter
 from typing import Any
 
@@ -33,8 +33,8 @@ class Node:
                what made it; None for a leaf, which no operation made
     rules      the derivative rule for each input; None if the operation has one joint rule for all
     inputs     for each input its node, or None: a constant
-    values     for each input its array at that moment, or, where no derivative rule needs the numbers, its
-               node, which knows its shape and dtype too
+    values     for each input its array, itself and not a copy; or its node, which knows its shape and dtype too, if it
+               has one and no rule needs the numbers
     result     the array of the result, or None where no rule needs it
     order      its number in the order of creation
     tensor     a weak reference to the tensor whose `.grad` is to be set: a leaf, or a result that retains its gradient
@@ -89,26 +89,30 @@ def backpropagate(
 
     arrive  ``arrive(y, g)`` receives the complete gradient g of y and returns what is propagated to the inputs of y:
             g, another gradient in its place, or None: nothing
-    lift    ``lift(y)`` is what the derivative rules see in place of y: its result and inputs as tensors, say
+    lift    ``lift(y)`` is a stand-in for y whose arrays are tensors, so that the rules build a graph of their own
     """
     reached = set(nodes)  # an input outside is a constant, or nobody asks for its gradient
     for y in nodes:
-        if y in gradients:  # otherwise the result is constant in y
+        if y in gradients:  # otherwise no path of rules leads from the result to y
             g = arrive(y, gradients.pop(y))  # not needed again: its memory is free after this step
             if g is None:
                 continue
-            y = lift(y) if lift else y
-            rules = joint_rules(y, g, reached) if y.rules is None else y.rules
-            for x, rule in zip(y.inputs, rules):  # noqa: B905  (as many rules as inputs)
+            seen = lift(y) if lift else y
+            if y.rules is None:
+                for x, d in joint_contributions(seen, g, reached):
+                    gradients.add(x, d)
+                continue
+            for x, rule in zip(y.inputs, y.rules):  # noqa: B905  (further inputs, such as an index, have no rule)
                 if x in reached and rule is not None:  # without a rule y is constant in x
-                    gradients.add(x, rule(g, y.result, *y.values, **y.attributes))
+                    gradients.add(x, rule(g, seen.result, *seen.values, **seen.attributes))
 
 
-def joint_rules(y: Node, g: Any, reached: Collection[Node]) -> list[Callable]:
-    """A rule for each input of an operation that has one for all: it gives their gradients one after another."""
+def joint_contributions(y: Node, g: Any, reached: Collection[Node]) -> Iterator[tuple[Node, Any]]:
+    """(x, contribution to its gradient) for the inputs of an operation whose one rule gives them one after another."""
     needed = [x in reached for x in y.inputs]
-    gradients = iter(y.operation.joint(g, y.result, y.values, needed, **y.attributes))
-    return [lambda *_, **__: next(gradients)] * len(needed)
+    return zip(
+        compress(y.inputs, needed), y.operation.joint(g, y.result, y.values, needed, **y.attributes), strict=False
+    )
 
 
 class Gradients(dict[Node, Any]):
@@ -138,7 +142,7 @@ class Gradients(dict[Node, Any]):
             self[x] += d
         else:
             self[x] = self[x] + d
-            if type(self[x]) is np.ndarray:  # not a tensor, nor the NumPy scalar that a sum of 0-d arrays is
+            if type(self[x]) is np.ndarray:  # the sum of two 0-d arrays is a NumPy scalar, which cannot change
                 self.own.add(x)
 
 

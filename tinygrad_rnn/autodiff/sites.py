@@ -10,8 +10,12 @@ from itertools import islice
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+import numpy as np
+
 _CACHE = dis.opmap["CACHE"]
+_STORE = dis.opmap["STORE_SUBSCR"]
 _FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_NUMPY = os.path.dirname(np.__file__) + os.sep
 
 
 class Place(NamedTuple):
@@ -64,11 +68,17 @@ def is_engine(code: CodeType) -> bool:
 
 
 def user_frame() -> FrameType | None:
-    """The innermost frame outside the engine."""
+    """The innermost frame that is neither the engine's own nor NumPy's."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and is_engine(frame.f_code):
+    while frame is not None and frame.f_code.co_filename.startswith((_FOLDER, _NUMPY)):
         frame = frame.f_back
     return frame
+
+
+def stores_an_item() -> bool:
+    """Whether the user's instruction that is running is ``a[i] = …``."""
+    frame = user_frame()
+    return frame is not None and frame.f_code.co_code[instruction_at(frame.f_code, frame.f_lasti)] == _STORE
 
 
 def here() -> str:

@@ -13,13 +13,14 @@ from itertools import count
 
 import numpy as np
 
-number = count().__next__
+number = count().__next__  # number() is 0, then 1, then 2, …
 
 
 class Tensor:
     """An array that remembers how it was made: the tensors it was computed from, and a rule for each of them.
 
-    The rule for an input x turns g = ∂L/∂self, L a later result, into the part of ∂L/∂x that comes through self.
+    The rule for an input x turns g = ∂L/∂self into the part of ∂L/∂x that comes through self. L is the result whose
+    backward is running.
     """
 
     def __init__(self, value, inputs=(), rules=()):
@@ -32,7 +33,7 @@ class Tensor:
         """Compute ∂self/∂x as `x.grad` for every tensor x that self was computed from."""
         tensors = [self]
         for y in tensors:  # the list grows while it is walked
-            tensors += [x for x in dict.fromkeys(y.inputs) if x not in tensors]
+            tensors += [x for x in dict.fromkeys(y.inputs) if x not in tensors]  # x * x has x twice
         for x in tensors:
             x.grad = np.zeros(x.value.shape)
         self.grad = np.ones(self.value.shape)
@@ -47,6 +48,7 @@ class Tensor:
         return Tensor(self.value * b.value, (self, b), (lambda g: g * b.value, lambda g: g * self.value))
 
     def __matmul__(self, b):
+        assert self.value.ndim == b.value.ndim == 2, "matrices only: write a vector as a matrix of one row or column"
         return Tensor(self.value @ b.value, (self, b), (lambda g: g @ b.value.T, lambda g: self.value.T @ g))
 
     @property
@@ -55,7 +57,10 @@ class Tensor:
 
 
 def summed(g, shape):
-    """g summed to `shape`: where NumPy repeated an input to fit the other one, the gradients of all copies add up."""
+    """g summed to `shape`: where NumPy repeated an input to fit the other one, the gradients of all copies add up.
+
+    axis=() sums over nothing.
+    """
     g = g.sum(axis=tuple(range(g.ndim - len(shape))))
     return g.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
 
@@ -74,13 +79,13 @@ def log(a):
     return Tensor(np.log(a.value), (a,), (lambda g: g / a.value,))
 
 
-def sum(a, axis=None):
+def sum(a, axis=None):  # a summed axis stays, with length 1
     return Tensor(a.value.sum(axis=axis, keepdims=True), (a,), (lambda g: np.broadcast_to(g, a.value.shape),))
 
 
 # What the full engine adds, and why:
 #   reverse.py          constants get no gradient; gradients are added in place; nodes are found in linear time
-#   tensor.py           gradients add up over calls; arrays are safe from changes; hooks; derivatives of derivatives
+#   tensor.py           gradients add up over calls; nobody can change a tensor's array; derivatives of derivatives
 #   operation.py        one entry an operation, so that errors, recording and broadcasting are written once for all
 #   operations/         over a hundred operations under NumPy's names, exact at 0, at ties and at infinity
 #   numpy_protocol.py   np.tanh(tensor); mode.py, anomaly.py: no_grad, and who made the first NaN

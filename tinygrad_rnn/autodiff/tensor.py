@@ -21,6 +21,7 @@ from .anomaly import Watched
 from .errors import GradientError, ShapeError, complaint
 from .mode import current_mode, mode
 from .reverse import Gradients, Node, ancestors, backpropagate
+from .sites import stores_an_item
 
 _new = object.__new__
 
@@ -83,7 +84,7 @@ class Tensor:
 
     @data.setter
     def data(self, array: np.ndarray) -> None:
-        if array is self._array:  # what ``grad.data *= 2`` comes to
+        if array is self._array:  # Python assigns back after ``grad.data *= 2``
             return
         if not isinstance(array, np.ndarray) or array.flags.writeable:
             array = np.array(array)  # nobody else can change it
@@ -111,6 +112,10 @@ class Tensor:
         return bool(self._array)
 
     def __float__(self) -> float:
+        if self.requires_grad and stores_an_item():  # NumPy asks for a number: ``array[i] = tensor``
+            raise complaint(
+                TypeError, "a number in an array has no gradient: collect the tensors in a list and tg.stack it"
+            )
         return float(self._array)
 
     def __int__(self) -> int:
@@ -131,7 +136,7 @@ class Tensor:
     def __reduce__(self) -> Any:
         if not self.is_leaf:
             raise TypeError("only a leaf can be copied or pickled: use tensor.detach() for the values alone")
-        writeable = self.data.flags.writeable  # as a gradient's are
+        writeable = self.data.flags.writeable  # the arrays of gradients are, and stay so
         return _restore, (type(self), np.array(self.data), self.requires_grad, self.grad, self.name, writeable)
 
     # -- the graph ---------------------------------------------------------------------------------
@@ -210,7 +215,8 @@ class Tensor:
     __hash__ = object.__hash__
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError("a tensor is never changed in place: build a new one, for example with tg.where(mask, a, b)")
+        mend = "build a new one, for example with tg.where(mask, a, b)"
+        raise complaint(TypeError, f"a tensor is never changed in place: {mend}")
 
     T: Tensor
     mT: Tensor
@@ -254,7 +260,7 @@ def gradients(
 ) -> list[Tensor | None]:
     """∂output/∂node for each of `nodes`, None for one that the output does not depend on; no `.grad` changes.
 
-    partial: hold the others fixed, should one have been computed from another.
+    partial: stop at these nodes. ∂output/∂a then leaves out what goes through b, if b was computed from a.
     """
     start = seed(output, gradient)
     wanted, found = dict.fromkeys(nodes), dict[Node, Tensor]()
@@ -290,7 +296,7 @@ def differentiate(
     """Run `backpropagate` from the gradient of the first node, in the mode that is on, with hooks.
 
     The rules run on arrays; they run on tensors if the gradients are to be differentiated again or a recorder listens.
-    An infinite slope, √ at 0, gives no warning here: NumPy warns in the forward pass.
+    An infinite slope, √ at 0, gives no warning.
 
     gradients  where contributions are added up; without, a `Gradients` of its own
     """
@@ -312,7 +318,9 @@ def seed(output: Tensor, gradient: Any) -> Any:
     node = output.node
     if node is None:
         raise complaint(
-            GradientError, "backward from a constant: nothing that led to it needs a gradient (or no_grad was on)"
+            GradientError,
+            "backward from a constant: nothing that led to it needs a gradient, or an operation without a derivative "
+            "lies between (sign, >), or no_grad was on",
         )
     if gradient is not None:
         return _given(gradient, node, "backward: gradient")

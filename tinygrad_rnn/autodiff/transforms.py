@@ -215,8 +215,8 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
 
     `function` returns a tensor, or a nest of tuples, lists and dicts of tensors; it may use other tensors
     besides its arguments, parameters say. A sequence of T steps in √T pieces of √T steps each needs memory for
-    about 2√T steps instead of T (Chen, Xu, Zhang & Guestrin 2016). It must compute the same both times: no
-    randomness of its own.
+    about 2√T steps instead of T (Chen, Xu, Zhang & Guestrin 2016). It must compute the same both times: without
+    randomness of its own, on arguments and weights that have not changed. Otherwise backward raises GradientError.
     """
     now = current_mode()
     if not now.gradients or now.recorder is not None:  # nothing to save; a record shows the function itself
@@ -231,7 +231,10 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     def pullback(g: Any, needs: Sequence[bool]) -> list:
         on_tensors = isinstance(g, Tensor)
         with mode(gradients=True, anomaly=now.anomaly):
-            found = _pulled([_packed(_tensors(function(*args)))], [g], sources, on_tensors, partial=True)
+            again = _packed(_tensors(function(*args)))
+            if again.shape != row.shape or not np.allclose(again.data, row, rtol=1e-4, equal_nan=True):
+                raise GradientError("checkpoint: the function gave other values when it was run again: see its help")
+            found = _pulled([again], [g], sources, on_tensors, partial=True)
         return [d if on_tensors else d.data for d, needed in zip(found, needs, strict=True) if needed]
 
     row = _packed(results).data

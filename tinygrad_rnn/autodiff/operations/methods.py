@@ -33,6 +33,14 @@ def _of_masks(operation: Any) -> Callable:
     return of_masks
 
 
+def _in_place(x: Tensor, _other: Any) -> Any:
+    """``total += x`` makes a new tensor, by NotImplemented; ``weight -= x`` would make something else of the weight."""
+    if x.requires_grad and x.is_leaf:
+        mend = "p.data = p.data - lr * p.grad.data, or an optimiser such as tg.SGD"
+        raise complaint(TypeError, f"a weight is not changed in place: use {mend}")
+    return NotImplemented
+
+
 def _method(operation: Any) -> Callable:
     """An operation as a function, because a function in a class is a method."""
 
@@ -74,6 +82,7 @@ NAMES = (
 METHODS: dict[str, Any] = {
     **{f"__{name}__": _operator(operation) for name, operation in OPERATORS.items()},
     **{f"__r{name}__": _reflected(operation) for name, operation in REFLECTED.items()},
+    **{f"__i{name}__": _in_place for name in REFLECTED},
     **{f"__{r}{name}__": _of_masks(operation) for name, operation in OF_MASKS.items() for r in ("", "r")},
     **{name: _method(getattr(operations, name)) for name in NAMES},
     "__invert__": _of_masks(operations.logical_not),
