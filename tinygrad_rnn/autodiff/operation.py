@@ -6,8 +6,8 @@ The rule gets g = ∂L/∂y (the gradient of the result), y and the inputs, and 
 in NumPy and runs on plain arrays in the ordinary backward pass. When the backward pass itself is to be
 differentiated or recorded the same rule runs on tensors, because NumPy's functions on tensors are tensors.
 
-An argument whose name begins with an underscore comes without its numbers, only with shape, ndim and dtype:
-what no rule asks for is not kept in memory until the backward pass.
+An argument whose name begins with an underscore may come without its numbers, only with shape, ndim and dtype: what no
+rule of the operation asks for is not kept in memory until the backward pass.
 
 What is the same for every operation is done once, in `Operation.apply` and in `reverse.py`, and
 never in a rule: summing a gradient over broadcast axes, keeping the dtype, accumulating, skipping inputs
@@ -38,8 +38,8 @@ OPERATIONS: dict[str, Operation] = {}
 class Operation:
     """A differentiable function of arrays: call it with arrays to get an array, with a tensor to get a tensor.
 
-    Inputs are the positional-only arguments of `forward` (any number if it takes `*inputs`); all other
-    arguments are attributes: constants such as `axis`, handed on to the rules by name.
+    Inputs are the arguments of `forward` before the slash, ``lambda x, /, axis: …`` (any number if it takes `*inputs`);
+    all other arguments are attributes: constants such as `axis`, handed on to the rules by name.
 
     forward     computes the result from plain arrays
     derivative  one rule for each input, ``rule(g, y, *inputs, **attributes)``; None: constant in that input
@@ -125,7 +125,7 @@ class Operation:
         mode = current_mode()
         node = None
         if mode.gradients and self.differentiable and any(nodes):
-            for i in self.forgets or range(len(arrays) if self.forgets is None else 0):
+            for i in range(len(arrays)) if self.forgets is None else self.forgets:
                 if nodes[i] is not None:
                     arrays[i] = nodes[i]
             node = Node(self, attributes, nodes, arrays, array if self.keeps_result else None, array)
@@ -200,7 +200,11 @@ def _signature(forward: Callable[..., Any]) -> tuple[int, bool, dict[str, Any]]:
 
 
 def _kept(rules: list[Rule], joint: Rule | None, arity: int) -> tuple[bool, list[int] | None]:
-    """Read off the rules' argument names: does any use y's numbers, and which inputs does none use (None: all)?"""
+    """(keeps_result, forgets), read off the names of the rules' arguments.
+
+    keeps_result  whether any rule uses the numbers of the result
+    forgets       the inputs whose numbers no rule uses; None: all inputs, however many there are
+    """
     if joint is not None:
         y, inputs, *_ = _names(joint, 2)
         return not y.startswith("_"), None if inputs.startswith("_") else []

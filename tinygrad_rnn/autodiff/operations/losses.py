@@ -192,7 +192,7 @@ def binary_cross_entropy_with_logits(
     """
     _same_shape("binary_cross_entropy_with_logits", logits, target)
     if pos_weight is None:
-        losses = softplus(logits) - target * logits
+        losses = subtract(softplus(logits), multiply(target, logits))
     else:
         positive = multiply(target, softplus(negative(logits)))
         losses = positive * np.asarray(pos_weight, positive.dtype) + subtract(1, target) * softplus(logits)
