@@ -121,8 +121,9 @@ def record(function: Callable[..., Any], *args: Any) -> Graph:
     """Run ``function(*args)`` once and return the Graph of what ran.
 
     Arrays among the arguments (also inside tuples, lists and dicts) are the graph's inputs; numbers and everything
-    else are part of the recorded program. Operations must run in this thread: those of others are not recorded. If the function raises, the error is raised as it is, with the steps
-    until then as its attribute ``graph``; if an operation raised, that is the last of them, of kind "failed".
+    else are part of the recorded program. Operations must run in this thread: those of others are not recorded. If the
+    function raises, the error is raised as it is, with the steps until then as its attribute ``graph``; if an operation
+    raised, that is the last of them, of kind "failed".
     """
     arguments = rebuild(args, lambda a: Tensor(a) if isinstance(a, np.ndarray) else a)
     recorder = Recorder(function)
