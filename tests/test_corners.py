@@ -1,5 +1,6 @@
 """Corners of the engine that were wrong once: each test holds the smallest input that showed it."""
 
+import copy
 import sys
 import threading
 from types import ModuleType
@@ -229,3 +230,18 @@ def test_an_operation_whose_inputs_do_not_come_before_a_slash_is_refused_when_it
 def test_small_refuses_vectors_in_a_product_of_matrices():
     with pytest.raises(AssertionError, match="matrices only"):
         _ = small.Tensor([1.0, 2.0]) @ small.Tensor([[1.0, 2.0], [3.0, 4.0]])
+
+
+def test_a_model_is_copied_also_after_a_backward_pass_that_can_be_differentiated():
+    W = tg.Parameter([2.0])
+    (W * W * W).backward(create_graph=True)
+    assert W.grad.requires_grad
+    twin = copy.deepcopy(W)
+    assert (twin.tolist(), twin.grad.tolist(), twin.grad.requires_grad) == ([2], [12], False)
+
+
+def test_the_gradient_of_a_product_needs_memory_in_proportion_to_its_factors():
+    x = tg.Parameter(np.full(200_000, 1 + 1e-6))
+    y = np.prod(x)
+    y.backward()
+    np.testing.assert_allclose(x.grad.data, y.item() / (1 + 1e-6), rtol=1e-9)

@@ -137,7 +137,8 @@ class Tensor:
         if not self.is_leaf:
             raise TypeError("only a leaf can be copied or pickled: use tensor.detach() for the values alone")
         writeable = self.data.flags.writeable  # the arrays of gradients are, and stay so
-        return _restore, (type(self), np.array(self.data), self.requires_grad, self.grad, self.name, writeable)
+        grad = self.grad if self.grad is None or self.grad.is_leaf else self.grad.detach()
+        return _restore, (type(self), np.array(self.data), self.requires_grad, grad, self.name, writeable)
 
     # -- the graph ---------------------------------------------------------------------------------
 
@@ -170,7 +171,7 @@ class Tensor:
     def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
         """Add ∂self/∂leaf to the `.grad` of every leaf that self was computed from, and of results that retain theirs.
 
-        gradient      ∂L/∂self, of self's shape; may be left out for a single number (1)
+        gradient      ∂L/∂self, of self's shape; may be left out for a single number, and for a leaf: 1
         create_graph  make the gradients themselves differentiable
 
         May be called again, also by several threads: gradients add up. Raises GradientError on a constant, ShapeError
@@ -298,15 +299,16 @@ def differentiate(
     The rules run on arrays; they run on tensors if the gradients are to be differentiated again or a recorder listens.
     An infinite slope, √ at 0, gives no warning.
 
-    gradients  where contributions are added up; without, a `Gradients` of its own
+    gradients  where contributions are added up; tracing/record.py passes one that also tells its recorder of them
     """
     now = current_mode()
     on_tensors = create_graph or now.recorder is not None
     if any(node.hooks for node in nodes):
         arrive = _hooked(arrive)
-    if gradients is None:
-        gradients = Watched(arrive) if now.anomaly else Gradients()
-        arrive = getattr(gradients, "arrive", arrive)
+    if gradients is None and now.anomaly:
+        gradients = watched = Watched(arrive)
+        arrive = watched.arrive  # it notes whose rules run next, and calls the one it was given
+    gradients = Gradients() if gradients is None else gradients
     gradients[nodes[0]] = _as(gradient, on_tensors)
     inside = mode(gradients=create_graph, anomaly=False) if on_tensors or now.anomaly else nullcontext()
     with np.errstate(all="ignore"), inside:

@@ -63,17 +63,18 @@ min = operation(
 
 
 def _product_of_others(x, axis):
-    """For each element the product of all others along `axis`, written without dividing by it.
-
-    Lay out n copies of the n elements, write 1 on the diagonal, multiply along the last axis.
-    """
+    """For each element the product of all others along `axis`: of those before it and of those after it."""
     axes = tuple(i % x.ndim for i in axes_of(x.ndim, axis))
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     order = kept + axes
     last = np.reshape(np.transpose(x, order), (*(x.shape[i] for i in kept), number_reduced(x, axes)))
-    copies = np.where(np.eye(last.shape[-1], dtype=bool), 1, np.expand_dims(last, -2))
-    others = np.prod(copies, axis=-1)
+    others = _product_of_earlier(last) * np.flip(_product_of_earlier(np.flip(last, -1)), -1)
     return np.transpose(np.reshape(others, tuple(x.shape[i] for i in order)), tuple(np.argsort(order)))
+
+
+def _product_of_earlier(x):
+    """For each element the product of those before it along the last axis; of none it is 1."""
+    return np.cumprod(np.concatenate([np.ones_like(x[..., :1]), x[..., :-1]], -1), -1)
 
 
 prod = operation(
