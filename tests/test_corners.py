@@ -245,3 +245,13 @@ def test_the_gradient_of_a_product_needs_memory_in_proportion_to_its_factors():
     y = np.prod(x)
     y.backward()
     np.testing.assert_allclose(x.grad.data, y.item() / (1 + 1e-6), rtol=1e-9)
+
+
+def test_anomaly_mode_lets_a_meant_infinity_pass_and_stops_at_the_nan_that_it_makes():
+    scores = tg.Parameter([1.0, 2.0])
+    with tg.detect_anomaly():
+        tg.softmax(np.where([True, False], -inf, scores)).sum().backward()
+        with pytest.raises(tg.AnomalyError, match=r"^subtract made NaN"), np.errstate(invalid="ignore"):
+            _ = tg.Tensor([inf]) - inf
+        with pytest.raises(tg.AnomalyError, match=r"^log made infinity   "), np.errstate(divide="ignore"):
+            tg.log(scores * 0)

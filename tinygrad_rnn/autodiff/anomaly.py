@@ -22,10 +22,13 @@ def not_finite(value: Any) -> str:
 
 
 def watch(name: str, array: np.ndarray, node: Node | None, values: Sequence[Any]) -> None:
-    """Check the result of an operation; note in its node where it was made, and from what."""
-    place = here()
-    if found := not_finite(array):
-        given = " (an input already was)" if any(not_finite(v) for v in values) else ""
+    """Check the result of an operation; note in its node where it was made, and from what.
+
+    An infinity among the inputs is meant, −∞ for the score of a masked place, and may go on; a NaN may not.
+    """
+    place, found = here(), not_finite(array)
+    given = " (an input already was)" if found and any(not_finite(v) for v in values) else ""
+    if found == "NaN" or (found and not given):
         raise AnomalyError(f"{name} made {found}{given}   {place}")
     if node is not None:
         node.made_at = place, _checksums(values)

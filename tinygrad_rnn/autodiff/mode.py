@@ -104,7 +104,7 @@ def no_grad() -> mode:
 
 
 def detect_anomaly() -> mode:
-    """`with detect_anomaly():` the first operation that makes a NaN or an infinity is an error.
+    """`with detect_anomaly():` the first operation that makes a NaN, or an infinity of finite inputs, is an error.
 
     The AnomalyError names the operation and the line of the forward call, also when the NaN is made in
     the backward pass. A backward pass over an array that was changed since the forward pass used it is
