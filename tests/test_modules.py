@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
 from tinygrad_rnn import Tensor, tanh
 from tinygrad_rnn.nn.modules import Dropout, Embedding, Linear, Module, Parameter
 
@@ -362,3 +363,12 @@ def test_a_module_may_compute_in_forward_and_one_that_computes_nothing_says_so()
     assert Doubling()(3, times=2) == 12
     with pytest.raises(TypeError, match=r"^Empty computes nothing: define __call__ \(or forward\)$"):
         type("Empty", (Module,), {})()(3)
+
+
+def test_the_arguments_of_forward_are_the_inputs_of_a_record_by_name():
+    class Doubling(Module):
+        def forward(self, x, scale):
+            return x * scale
+
+    graph = tg.record(Doubling(), np.ones(2), np.ones(2))
+    assert [step.name for step in graph.inputs] == ["x", "scale"]

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import tinygrad_rnn as tg
+from tinygrad_rnn.nn.modules import called
 from tinygrad_rnn.tracing.record import Graph
 
 NOT_THEIRS = tuple(os.path.dirname(os.path.abspath(file)) + os.sep for file in (tg.__file__, __file__, os.__file__))
@@ -139,7 +140,7 @@ def _what_to_record(
 ) -> tuple[Any, ...]:
     """(model, *arguments), made by the function or from it."""
     try:
-        signature = inspect.signature(function)
+        signature = inspect.signature(called(function))
     except ValueError:
         raise ValueError(f"{name} does not say what parameters it has: wrap it in a function of your own") from None
     places = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

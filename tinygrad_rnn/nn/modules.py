@@ -114,6 +114,12 @@ class Module:
         return "\n".join(lines)
 
 
+def called(function: Any) -> Any:
+    """What a call of `function` runs, and whose arguments it has: of a module without a `__call__` its `forward`."""
+    is_forward = isinstance(function, Module) and type(function).__call__ is Module.__call__
+    return getattr(function, "forward", function) if is_forward else function
+
+
 def _headline(module: Module) -> str:
     """``Dropout(p=0.5)``: the class, and what attributes it has that are plain values."""
     settings = {k: v for k, v in vars(module).items() if isinstance(v, (bool, int, float, str))}

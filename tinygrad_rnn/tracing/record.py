@@ -22,6 +22,7 @@ from ..autodiff.mode import mode
 from ..autodiff.nests import flatten, flatten_with_paths, rebuild
 from ..autodiff.reverse import Gradients, Node, ancestors, fitted
 from ..autodiff.tensor import Tensor, differentiate, seed
+from ..nn.modules import called
 from .circuit import Circuit
 from .fold import fold
 from .recorder import Recorder, Step
@@ -185,7 +186,7 @@ def _nothing_is_garbage() -> Iterator[None]:
 def _argument_names(function: Callable[..., Any], arguments: tuple) -> list[str]:
     """A name for each leaf of the arguments: the signature's, with the place inside a nest."""
     try:
-        signature = inspect.signature(function)
+        signature = inspect.signature(called(function))
     except ValueError:  # a builtin without a signature
         return [f"input[{i}]" for i, _ in enumerate(flatten(arguments))]
     named: list[tuple[str, Any]] = []
