@@ -143,7 +143,7 @@ class Operation:
             if len(inputs) != self.arity + len(named) or named.keys() & attributes.keys():
                 raise self._misused()
             inputs, attributes = inputs[: self.arity], named | attributes
-        if attributes and not self.defaults:
+        if not attributes.keys() <= self.defaults.keys():
             raise self._misused()
         if len(attributes) < len(self.defaults):
             attributes = self.defaults | attributes

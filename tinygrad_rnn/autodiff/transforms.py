@@ -33,6 +33,9 @@ def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Callab
     `function` returns a single number. The gradient has the structure and the shapes of argument `argnums`; with
     several numbers it is a tuple of gradients. A leaf that has no influence has gradient 0.
 
+    Give arrays, not Parameters, if gradients are not to be differentiated again: with respect to a tensor that needs a
+    gradient itself, the gradient keeps all that it was made of.
+
     Raises GradientError if the value is not a single number, TypeError if a leaf is an integer or no number at all,
     IndexError if there is no such argument.
     """
