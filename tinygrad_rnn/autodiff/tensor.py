@@ -113,9 +113,8 @@ class Tensor:
 
     def __float__(self) -> float:
         if self.requires_grad and stores_an_item():  # NumPy asks for a number: ``array[i] = tensor``
-            raise complaint(
-                TypeError, "a number in an array has no gradient: collect the tensors in a list and tg.stack it"
-            )
+            mend = "collect the tensors in a list and tg.stack it, or store tensor.item()"
+            raise complaint(TypeError, f"a number in an array has no gradient: {mend}")
         return float(self._array)
 
     def __int__(self) -> int:
