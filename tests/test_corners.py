@@ -255,3 +255,9 @@ def test_anomaly_mode_lets_a_meant_infinity_pass_and_stops_at_the_nan_that_it_ma
             _ = tg.Tensor([inf]) - inf
         with pytest.raises(tg.AnomalyError, match=r"^log made infinity   "), np.errstate(divide="ignore"):
             tg.log(scores * 0)
+
+
+def test_equal_elements_keep_their_order_when_they_are_sorted():
+    x = tg.Parameter(np.r_[np.zeros(40), np.full(40, np.nan)][::-1].copy())
+    (np.sort(x) * np.arange(80)).sum().backward()
+    assert x.grad.tolist() == [*range(40, 80), *range(40)]

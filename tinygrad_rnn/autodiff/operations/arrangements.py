@@ -110,7 +110,12 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Tensor:
 
 
 argsort = operation("argsort", lambda a, /, axis=-1, kind=None, stable=None: np.argsort(a, axis, kind, stable=stable))
-sort = lambda a, axis=-1, kind=None, stable=None: take_along_axis(a, argsort(a, axis, kind, stable), axis)
+
+
+def sort(a: Any, axis: Any = -1, kind: Any = None, stable: Any = None) -> Tensor:
+    """As np.sort. Equal elements keep their order unless `kind` says otherwise: each gets the gradient of its place."""
+    stable = True if kind is None and stable is None else stable
+    return take_along_axis(a, argsort(a, axis, kind, stable), axis)
 
 
 def diff(a: Any, n: Any = 1, axis: Any = -1, prepend: Any = None, append: Any = None) -> Tensor:
