@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import CodeType
 
-from tinygrad_rnn.autodiff.identity import IdentityKey
+from tinygrad_rnn.nn.identity import IdentityKey
 from tinygrad_rnn.tracing.circuit import Circuit, Component
 from tinygrad_rnn.tracing.naming import Site
 

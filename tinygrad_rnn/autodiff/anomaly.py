@@ -43,7 +43,8 @@ class Watched(Gradients):
 
     def arrive(self, y: Node, g: Any) -> Any:
         """Note whose rules run next, and check that no input of y has changed since the forward pass."""
-        self.name, (self.place, checksums) = getattr(y.operation, "name", ""), y.made_at or ("", None)
+        self.name = "" if y.operation is None else y.operation.name
+        self.place, checksums = y.made_at or ("", None)
         if checksums is not None and checksums != _checksums(y.values):
             raise AnomalyError(f"an array that {self.name} used was changed since the forward pass   {self.place}")
         return self._arrive(y, g)

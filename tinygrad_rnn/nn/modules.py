@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff.identity import IdentityKey
 from ..autodiff.operations import dropout, embedding
 from ..autodiff.tensor import Tensor
+from .identity import IdentityKey
 from .initialisers import glorot_uniform, normal, zeros
 
 

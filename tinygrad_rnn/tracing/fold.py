@@ -19,8 +19,8 @@ from itertools import accumulate, pairwise
 from types import CodeType
 from typing import Any
 
-from ..autodiff.identity import IdentityKey
 from ..autodiff.sites import is_engine
+from ..nn.identity import IdentityKey
 from .circuit import Circuit, Component, FoldError, chosen
 from .grouping import Group, grouped, index_read, is_number, is_one_constant, is_turned_round, offset
 from .naming import Site

@@ -13,12 +13,12 @@ import numpy as np
 
 from ..autodiff import numpy_protocol
 from ..autodiff.errors import complaint
-from ..autodiff.identity import IdentityKey
 from ..autodiff.operation import Operation
 from ..autodiff.operations import methods
 from ..autodiff.reverse import Node, next_number
 from ..autodiff.sites import instruction_at
 from ..autodiff.tensor import Tensor
+from ..nn.identity import IdentityKey
 from ..nn.modules import Module
 from . import naming
 from .naming import Site
@@ -201,8 +201,8 @@ class Recorder:
             known = self._of_array.get(IdentityKey(x.data))
             if known is None or known.kind == "parameter":  # two parameters may share an array
                 if not x.is_leaf and x.node.order > self._start:
-                    name = x.node.operation.name
-                    raise complaint(RuntimeError, f"record: {name} ran in another thread: run all operations in one")
+                    where = "it ran in another thread, or in a record within this one"
+                    raise complaint(RuntimeError, f"record: {x.node.operation.name} was not recorded: {where}")
                 # a result of an earlier computation, as in truncated BPTT, is an input
                 return self._named(self.enter(x, "parameter" if x.is_leaf else "input"), x, frame)
             self._of_node[x.node] = known  # a value of this run, detached and made a leaf again
