@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 import tinygrad_rnn as tg
 import viz
-from viz.render import svg
+from viz.diagrams.render import svg
 from zoo.pattern_1 import Pattern1
 
 from .measure import Table, settled

@@ -149,7 +149,7 @@ def test_a_theme_of_ones_own_is_one_entry_and_pages_stay_as_they_are(
     graph: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blueprint = {"paper": "#0b3d6e", "fill": "#134a80", "ink": "#ffffff", "faint": "#9db8d2", "grad": "#ffd166"}
-    monkeypatch.setitem(viz.dot.THEMES, "blueprint", blueprint)
+    monkeypatch.setitem(viz.diagrams.dot.THEMES, "blueprint", blueprint)
     assert 'bgcolor="#0b3d6e"' in viz.circuit(graph, theme="blueprint").source
     viz.page(graph, tmp_path / "page.html")
     assert "#0b3d6e" not in (tmp_path / "page.html").read_text()

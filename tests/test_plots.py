@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from viz.diagram import THEMES
+from viz.diagrams.diagram import THEMES
 from viz.plots import CURVES, HEADROOM, LETTERS, OTHERS, loss_curves
 
 TRAINING = [(50, 2.5), (100, 1.9), (150, 1.6)]

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import __main__ as benchmarks
 from benchmarks import compare
 from viz.__main__ import main
-from viz.dot import THEMES
+from viz.diagrams.dot import THEMES
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

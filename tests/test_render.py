@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viz import diagram, parts
-from viz.diagram import Diagram
+from viz.diagrams import diagram, vertices
+from viz.diagrams.diagram import Diagram
+from viz.diagrams.render import RendererMissing, RenderError, render, svg
+from viz.diagrams.vertices import Arrow, Vertex
 from viz.labels import at_step, visible, width
-from viz.parts import Arrow, Vertex
-from viz.render import RendererMissing, RenderError, render, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs the dot executable")
@@ -201,7 +201,7 @@ def test_any_text_is_shown_literally_wherever_it_stands(text: str) -> None:
 @given(st.lists(ANY_TEXT, min_size=1, max_size=8, unique=True))
 def test_any_texts_at_all_are_shown_literally(names: list[str]) -> None:
     drawing = Diagram([Vertex(name, f"-{name}", i, 0) for i, name in enumerate(names)], [])
-    assert texts(drawing._repr_svg_()) == [visible(f"-{name}", parts.LIMIT).replace("\xa0", " ") for name in names]
+    assert texts(drawing._repr_svg_()) == [visible(f"-{name}", vertices.LIMIT).replace("\xa0", " ") for name in names]
 
 
 @needs_dot
@@ -300,7 +300,7 @@ def test_what_has_no_room_for_text_says_it_in_its_tooltip() -> None:
 @pytest.mark.parametrize("kind", ["parameter", "gradient", "failed", "operation", "variable"])
 def test_the_gradient_of_a_step_fits_every_vertex(kind: str) -> None:
     vertex = Vertex("g", "∂L/∂h⁽ᵗ⁻¹⁾", 0, 0, kind)
-    assert vertex.letters * width(vertex.text) < vertex.width < parts.COLUMN
+    assert vertex.letters * width(vertex.text) < vertex.width < vertices.COLUMN
 
 
 @pytest.mark.usefixtures("without_graphviz")

@@ -206,7 +206,7 @@ def test_every_option_of_the_views_but_the_title_has_its_flag(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["draw", "--help"])
     text = capsys.readouterr().out
-    assert [name for name in viz.options.Options.__dataclass_fields__ if f"--{name}" not in text] == ["title"]
+    assert [name for name in viz.diagrams.options.Options.__dataclass_fields__ if f"--{name}" not in text] == ["title"]
 
 
 def test_the_backward_pass_is_drawn_from_its_own_record():
@@ -408,8 +408,8 @@ def test_where_there_is_no_circuit_the_command_that_is_named_draws_the_run(capsy
 
 
 def test_without_graphviz_the_dot_text_is_written(capsys, monkeypatch):
-    monkeypatch.setattr("viz.render.shutil.which", lambda name: None)
-    monkeypatch.setattr("viz.render.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("viz.diagrams.render.shutil.which", lambda name: None)
+    monkeypatch.setattr("viz.diagrams.render.importlib.util.find_spec", lambda name: None)
     err = error_of("draw models.py:build -o new/a.svg", capsys)
     assert "install Graphviz" in err
     assert "the DOT text is in new/a.dot" in err

@@ -5,10 +5,10 @@ viz.equations(graph, of="backward")                                     text: th
 viz.page(graph, "model.html")                                           all of it, step by step
 """
 
-from viz.diagram import Diagram
+from viz.diagrams.diagram import Diagram
+from viz.diagrams.render import RendererMissing, RenderError
+from viz.diagrams.views import circuit, side_by_side, unfolded
 from viz.equations import equations
 from viz.explorer import page
-from viz.render import RendererMissing, RenderError
-from viz.views import circuit, side_by_side, unfolded
 
 __all__ = ["Diagram", "RenderError", "RendererMissing", "circuit", "equations", "page", "side_by_side", "unfolded"]

@@ -17,11 +17,11 @@ from typing import Any, NoReturn
 import tinygrad_rnn as tg
 import viz
 from tinygrad_rnn.tracing.record import Graph
-from viz.diagram import THEMES, Diagram
+from viz.diagrams.diagram import THEMES, Diagram
+from viz.diagrams.options import Options
+from viz.diagrams.render import FORMATS
 from viz.labels import visible
 from viz.loading import Input, InputsMissing, ModelFailed, record, record_file
-from viz.options import Options
-from viz.render import FORMATS
 from zoo.catalogue import CATALOGUE
 
 PROGRAM = "python -m viz"

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from viz.diagram import THEMES
+from viz.diagrams.diagram import THEMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ import math
 
 from viz.equations import algebra
 from viz.equations.applications import Application, NotOfOneExample, Operand, call
-from viz.equations.examples import axes_of
+from viz.equations.batch_axis import axes_of
 from viz.equations.terms import BatchSum, Call, Every, OneHot, Shape, Term, Transpose
 
 OUTER = "ia,ib->iab"

@@ -11,7 +11,7 @@ import numpy as np
 
 from viz.equations import algebra, contractions
 from viz.equations.applications import Application, NotOfOneExample, Operand, call, without
-from viz.equations.examples import axes_of, moved
+from viz.equations.batch_axis import axes_of, moved
 from viz.equations.terms import BatchSum, Call, Constant, Every, OneHot, Term, is_number, matrix_shape
 
 

@@ -12,7 +12,7 @@ from tinygrad_rnn.tracing.record import Graph
 from tinygrad_rnn.tracing.recorder import Step
 from viz.equations import algebra, terms
 from viz.equations.applications import Application, Operand, without
-from viz.equations.examples import Examples, axes_of, width
+from viz.equations.batch_axis import Examples, axes_of, width
 from viz.equations.names import NEW, Names, is_uniform, own_past, readers
 from viz.equations.operations import translated
 from viz.equations.terms import BatchSize, Call, Cases, Every, Row, Symbol, Term, Time, Variable, at

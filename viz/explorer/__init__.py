@@ -20,7 +20,9 @@ from typing import Any
 
 from tinygrad_rnn.tracing.circuit import FoldError
 from tinygrad_rnn.tracing.record import Graph
-from viz.diagram import THEMES, Diagram
+from viz.diagrams.diagram import THEMES, Diagram
+from viz.diagrams.render import write
+from viz.diagrams.views import circuit, unfolded
 from viz.explorer.arrays import LEVELS, number, summary
 from viz.explorer.equations import Equations
 from viz.explorer.expressions import local_derivatives
@@ -29,8 +31,6 @@ from viz.explorer.playback import Component, Moment, Playback, Stop, passes
 from viz.explorer.sources import Sources
 from viz.labels import visible
 from viz.plots import CURVES
-from viz.render import write
-from viz.views import circuit, unfolded
 
 
 def page(graph: Graph, path: str | PathLike[str], *, title: str = "", back: str = "") -> Path:

@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from collections.abc import Mapping
 
-from viz.diagram import THEMES, Diagram
+from viz.diagrams.diagram import THEMES, Diagram
+from viz.diagrams.render import svg
 from viz.labels import identifier, visible
-from viz.render import svg
 
 THEME = "dark"  # no two colours of it are the same, so that each can be told from the SVG
 LONGEST = 10_000  # characters of a description

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from tinygrad_rnn.autodiff.errors import GradientError
 from tinygrad_rnn.tracing.record import Graph
 from tinygrad_rnn.tracing.recorder import Step
-from viz.diagram import Diagram
+from viz.diagrams.diagram import Diagram
+from viz.diagrams.vertices import Vertex
 from viz.explorer.expressions import Names, expression
 from viz.labels import at_step, superscript, visible
-from viz.parts import Vertex
 
 NAME = 80  # characters of a name that are shown
 

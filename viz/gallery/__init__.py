@@ -23,7 +23,8 @@ from types import ModuleType
 from typing import Any
 
 from tinygrad_rnn.nn.checkpoints import CheckpointError
-from viz.diagram import THEMES
+from viz.diagrams.diagram import THEMES
+from viz.diagrams.render import RendererMissing, svg, write
 from viz.gallery.claims import FILES, Found, claimed, measured
 from viz.gallery.digests import digest
 from viz.gallery.learning import learning
@@ -31,7 +32,6 @@ from viz.gallery.models import code, module_of, path_of, show
 from viz.gallery.sections import Picture, Section, Work
 from viz.gallery.topics import TOPICS, Topic
 from viz.plots import CURVES
-from viz.render import RendererMissing, svg, write
 from zoo import readout
 from zoo.tasks.characters import Corpus
 from zoo.training import progress_bar

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinygrad_rnn.nn.checkpoints import CheckpointError
+from viz.diagrams.render import RendererMissing, RenderError
 from viz.gallery import build
 from viz.gallery.learning import STEPS
 from viz.gallery.topics import TOPICS
-from viz.render import RendererMissing, RenderError
 
 PROGRAM = "python -m viz.gallery"
 QUICK = STEPS // 5

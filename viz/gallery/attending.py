@@ -10,7 +10,7 @@ import tinygrad_rnn as tg
 import viz
 from tinygrad_rnn.nn.optimisers import AdamW
 from tinygrad_rnn.tracing.record import Graph
-from viz.diagram import Diagram
+from viz.diagrams.diagram import Diagram
 from viz.explorer.pictures import THEME, picture
 from viz.gallery.sections import Section, Work
 from viz.labels import at_step

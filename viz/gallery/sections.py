@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from viz.diagram import Diagram
+from viz.diagrams.diagram import Diagram
+from viz.diagrams.render import write
 from viz.plots import CURVES
-from viz.render import write
 from zoo.tasks.characters import Corpus
 
 

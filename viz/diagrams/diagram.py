@@ -1,7 +1,7 @@
 """The model of a drawing, vertices on a grid and arrows between them, and the DOT text that says exactly that.
 
 Whoever builds a diagram says where each vertex stands: time in columns, variables in rows.  Nothing is left to a layout
-search.  The arrows find their own way (routes.py), and labels go where nothing else is (space.py).
+search.  The arrows find their own way (arrow_routing.py), and labels go where nothing else is (label_placement.py).
 """
 
 import cmath
@@ -14,14 +14,14 @@ from pathlib import Path
 
 import graphviz
 
-from viz import dot
-from viz.dot import LOOKS, STROKES, THEMES
+from viz.diagrams import dot
+from viz.diagrams.arrow_routing import Routes
+from viz.diagrams.dot import LOOKS, STROKES, THEMES
+from viz.diagrams.label_placement import HEAD, MIDDLE, Space, half_of
+from viz.diagrams.legend import legend
+from viz.diagrams.render import render, svg
+from viz.diagrams.vertices import Arrow, Vertex
 from viz.labels import escape, identifier
-from viz.legend import legend
-from viz.parts import Arrow, Vertex
-from viz.render import render, svg
-from viz.routes import Routes
-from viz.space import HEAD, MIDDLE, Space, half_of
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Diagram:
         return f"{arrow.label or 'An arrow'} leads from {source} to {target}."
 
     def render(self, path: str | PathLike[str]) -> Path:
-        """Draw it into a .svg, .png, .pdf or .dot file; raises what viz.render.render raises."""
+        """Draw it into a .svg, .png, .pdf or .dot file; raises what viz.diagrams.render.render raises."""
         return render(self.source, path, "neato")
 
     def _repr_svg_(self) -> str:

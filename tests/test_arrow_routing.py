@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
 import viz
-from viz import parts, space
-from viz.curves import apart
-from viz.diagram import Diagram
+from viz.diagrams import label_placement, vertices
+from viz.diagrams.bezier import apart
+from viz.diagrams.diagram import Diagram
+from viz.diagrams.vertices import Arrow, Vertex
 from viz.labels import at_step
-from viz.parts import Arrow, Vertex
 from zoo.catalogue import CATALOGUE
 
 
@@ -58,7 +58,7 @@ def test_an_arrow_goes_around_a_vertex_in_its_way() -> None:
     row = [Vertex(f"h{t}", at_step("h", t), t, 0) for t in range(5)]
     skips = Diagram(row, [Arrow("h0", "h2"), Arrow("h1", "h4"), Arrow("h4", "h0")])
     assert skips.hidden == []
-    assert max(y for _, y in points(skips.source, "h0", "h2")) > 22 + parts.CLEARANCE
+    assert max(y for _, y in points(skips.source, "h0", "h2")) > 22 + vertices.CLEARANCE
 
 
 def walled_in(*gaps: tuple[float, float]) -> list[Vertex]:
@@ -70,7 +70,7 @@ def walled_in(*gaps: tuple[float, float]) -> list[Vertex]:
 def test_an_arrow_finds_the_way_out_that_no_simple_curve_takes() -> None:
     way_out = Diagram(walled_in((-1.0, 0.0), (-1.0, 0.5), (-1.0, -0.5)), [Arrow("h", "o", "V")])
     assert way_out.hidden == []
-    assert min(x for x, _ in points(way_out.source, "h", "o")) < -parts.COLUMN
+    assert min(x for x, _ in points(way_out.source, "h", "o")) < -vertices.COLUMN
 
 
 def test_an_arrow_that_cannot_keep_clear_is_reported() -> None:
@@ -158,7 +158,8 @@ def test_a_label_is_nearer_to_its_own_arrow_than_to_any_other() -> None:
         """From the label of an arrow to any arrow."""
         arrow, curve = arrows[of], drawing._routes.curves[other]
         (x, y), *_ = re.findall(rf'"{arrow.tail}" -> "{arrow.head}" .*lp="(.*?),(.*?)"', drawing.source)
-        start, half = drawing._named[arrows[other].tail].at - complex(float(x), float(y)), space.half_of(arrow.label)
+        start = drawing._named[arrows[other].tail].at - complex(float(x), float(y))
+        half = label_placement.half_of(arrow.label)
         spots = [start + curve.at(k / 100)[0] for k in range(101)]
         return min(math.hypot(max(abs(s.real) - half.real, 0), max(abs(s.imag) - half.imag, 0)) for s in spots)
 
@@ -182,7 +183,7 @@ def test_no_label_covers_another_or_an_arrow_or_a_vertex() -> None:
     arrows = [Arrow(f"h{i}", f"c{j}", f".{i}{j}") for i in range(4) for j in range(2)]
     drawing = Diagram(vertices, arrows)
     boxes = [
-        (complex(float(x), float(y)), space.half_of(f".{i}{j}"))
+        (complex(float(x), float(y)), label_placement.half_of(f".{i}{j}"))
         for i in range(4)
         for j in range(2)
         for x, y in re.findall(rf'"h{i}" -> "c{j}" \[.*lp="(.*?),(.*?)"', drawing.source)

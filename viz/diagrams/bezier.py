@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from viz.parts import unit
+from viz.diagrams.vertices import unit
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 
 from tinygrad_rnn.tracing.recorder import Step
-from viz.attention import attention_weights
-from viz.links import Link, Variable
-from viz.parts import Arrow, Vertex
+from viz.diagrams.attention_weights import attention_weights
+from viz.diagrams.drawing_types import Link, Variable
+from viz.diagrams.vertices import Arrow, Vertex
 
 DECADES = 4
 """Gradients smaller than the largest by this many powers of ten are drawn as faint as can be."""
@@ -33,7 +33,7 @@ class Options:
                that only make the weights
     clusters   a frame around the variables of each module
     direction  of what happens within a step: "up", time to the right; or "right", time downward
-    theme      "light", "dark" or another of `viz.dot.THEMES`
+    theme      "light", "dark" or another of `viz.diagrams.dot.THEMES`
     legend     say what the kinds of arrows and vertices mean
     title      a line above the drawing
     """

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from viz.diagrams.drawing_types import Link, Variable
+from viz.diagrams.layout import Block, Layout, Point, distance, way_round
+from viz.diagrams.options import Pen
+from viz.diagrams.vertices import COLUMN, LETTERS, Arrow, Vertex
 from viz.labels import at_step
 from viz.labels import width as text_width
-from viz.layout import Block, Layout, Point, distance, way_round
-from viz.links import Link, Variable
-from viz.options import Pen
-from viz.parts import COLUMN, LETTERS, Arrow, Vertex
 
 GAP = "…"
 """Stands among the steps for those that are not drawn."""

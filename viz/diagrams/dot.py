@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from viz.curves import Curve
+from viz.diagrams.bezier import Curve
+from viz.diagrams.label_placement import Space, half_of
+from viz.diagrams.vertices import DIAMETERS, LETTERS, LIMIT, THIN, Arrow, Vertex
 from viz.labels import escape, escape_tooltip
-from viz.parts import DIAMETERS, LETTERS, LIMIT, THIN, Arrow, Vertex
-from viz.space import Space, half_of
 
 LOOKS: dict[str, dict[str, str]] = {
     "variable": {},

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from viz import dot
-from viz.curves import Curve
+from viz.diagrams import dot
+from viz.diagrams.bezier import Curve
+from viz.diagrams.vertices import COLUMN, DIAMETERS, ROW, Arrow, Vertex
 from viz.labels import escape, visible, width
-from viz.parts import COLUMN, DIAMETERS, ROW, Arrow, Vertex
 
 LETTERS = 11.0
 LINE = 20.0  # from one line of the key to the next

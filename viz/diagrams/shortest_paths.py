@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
-from viz.parts import CLEARANCE, COLUMN, ROW
+from viz.diagrams.vertices import CLEARANCE, COLUMN, ROW
 
 STEP = 12.0  # points from one to the next
 MOST = 30_000  # points looked at, then the search is given up

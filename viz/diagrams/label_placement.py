@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from viz.curves import Curve
+from viz.diagrams.arrow_routing import Near
+from viz.diagrams.bezier import Curve
+from viz.diagrams.vertices import GAP, LETTERS, LIMIT, Vertex
 from viz.labels import visible, width
-from viz.parts import GAP, LETTERS, LIMIT, Vertex
-from viz.routes import Near
 
 CELL = 40  # points
 MIDDLE = 0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8  # where on its way a label is looked for

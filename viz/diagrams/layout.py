@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from viz.layers import places
-from viz.links import Link, Variable
-from viz.variables import Variables
+from viz.diagrams.drawing_types import Link, Variable
+from viz.diagrams.layering import places
+from viz.diagrams.variables import Variables
 
 Point = tuple[float, float]
 Line = tuple[Point, Point]

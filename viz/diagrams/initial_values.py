@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from viz.diagrams.drawing_types import Link, Part, Variable
 from viz.labels import at_step
-from viz.links import Link, Part, Variable
 
 Place = tuple[Variable, int]
 """A variable and a time: from 0, less before the first step."""

@@ -10,17 +10,17 @@ from weakref import ref
 from tinygrad_rnn.tracing.circuit import Circuit, Component, FoldError, Wire
 from tinygrad_rnn.tracing.record import Graph
 from tinygrad_rnn.tracing.recorder import Step
-from viz.circuit_view import CircuitView
-from viz.diagram import Diagram
-from viz.layout import Layout
-from viz.options import Options, Pen
-from viz.parts import Arrow, Vertex
-from viz.unfolded_view import UnfoldedView
-from viz.variables import Variables
+from viz.diagrams.circuit_view import CircuitView
+from viz.diagrams.diagram import Diagram
+from viz.diagrams.layout import Layout
+from viz.diagrams.options import Options, Pen
+from viz.diagrams.unfolded_view import UnfoldedView
+from viz.diagrams.variables import Variables
+from viz.diagrams.vertices import Arrow, Vertex
 
 
 def circuit(graph: Graph, **options: Any) -> Diagram:
-    """The circuit: each variable once, a black square for each step of delay. Options: see viz.options.Options.
+    """The circuit: each variable once, a black square for each step of delay. Options: see viz/diagrams/options.py.
 
     Of a recorded backward pass, the circuit of backpropagation through time: its delays point the other way.
     Raises FoldError if the run has no circuit, TypeError for an option that there is not, ValueError for its value.
@@ -32,7 +32,7 @@ def circuit(graph: Graph, **options: Any) -> Diagram:
 
 
 def unfolded(graph: Graph, **options: Any) -> Diagram:
-    """The unfolded graph: time in columns, variables in rows. Options: see viz.options.Options.
+    """The unfolded graph: time in columns, variables in rows. Options: see viz/diagrams/options.py.
 
     A run without a time axis, over a tree say, is drawn by depth, each value above what it is computed from. Raises
     ValueError for steps that did not happen, TypeError for an option that there is not.
@@ -46,7 +46,7 @@ def unfolded(graph: Graph, **options: Any) -> Diagram:
 def side_by_side(graph: Graph, **options: Any) -> Diagram:
     """The book's layout (figures 10.2 to 10.5): the circuit, an arrow that says "unfold", the unfolded graph.
 
-    Options: see viz.options.Options. Raises what `circuit` and `unfolded` raise.
+    Options: see viz/diagrams/options.py. Raises what `circuit` and `unfolded` raise.
     """
     chosen = Options(**options)
     layout, pen, lengths = _laid_out(graph, graph.fold(), chosen)

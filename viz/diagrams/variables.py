@@ -16,13 +16,13 @@ import numpy as np
 
 from tinygrad_rnn.tracing.circuit import Circuit, Component, Wire
 from tinygrad_rnn.tracing.recorder import Step
-from viz.attention import scores
-from viz.links import Link, Part, Start, Variable
-from viz.paths import Path, Paths, is_own_past, merged
-from viz.recursion import returned
-from viz.sequences import Sequences, stacked
-from viz.starts import Place, named_as_steps
-from viz.weights import PRODUCTS, Weights
+from viz.diagrams.arrow_sources import Path, Paths, is_own_past, merged
+from viz.diagrams.attention_weights import scores
+from viz.diagrams.drawing_types import Link, Part, Start, Variable
+from viz.diagrams.initial_values import Place, named_as_steps
+from viz.diagrams.sequences import Sequences, stacked
+from viz.diagrams.trees import returned
+from viz.diagrams.weights import PRODUCTS, Weights
 
 
 class Variables:

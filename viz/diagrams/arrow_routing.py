@@ -2,7 +2,7 @@
 
 An arrow is straight where nothing is in between, an arc around a vertex that is, side by side with another that joins
 the same pair, and smooth through the black square of a delay.  Where several meet at a vertex they keep apart.  If all
-that is not enough, a way is searched (detours.py).
+that is not enough, a way is searched (shortest_paths.py).
 """
 
 import cmath
@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from viz.curves import Curve, apart, mirrored, smooth
-from viz.detours import detour
-from viz.parts import CLEARANCE, COLUMN, HEADS_APART, ROW, Arrow, Vertex, unit
+from viz.diagrams.bezier import Curve, apart, mirrored, smooth
+from viz.diagrams.shortest_paths import detour
+from viz.diagrams.vertices import CLEARANCE, COLUMN, HEADS_APART, ROW, Arrow, Vertex, unit
 
 Ports = tuple[complex | None, complex | None]  # where it meets the outlines of tail and head, seen from their middles
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from weakref import ref
 
 from tinygrad_rnn.tracing.circuit import Component, Wire, chosen
-from viz.sequences import Sequences
-from viz.weights import Weight, Weights
+from viz.diagrams.sequences import Sequences
+from viz.diagrams.weights import Weight, Weights
 
 
 @dataclass(frozen=True, slots=True)

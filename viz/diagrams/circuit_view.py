@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from viz.diagrams.drawing_types import Link, Variable
+from viz.diagrams.layout import Block, Layout, Line, Point, distance, way_round
+from viz.diagrams.options import Pen
+from viz.diagrams.vertices import Arrow, Vertex
 from viz.labels import at_step
-from viz.layout import Block, Layout, Line, Point, distance, way_round
-from viz.links import Link, Variable
-from viz.options import Pen
-from viz.parts import Arrow, Vertex
 
 APART = 0.36  # between the squares of a longer delay
 GAP = 1.1  # between blocks
