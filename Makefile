@@ -36,8 +36,8 @@ parity: .venv/with-test,gallery,parity ## compare values and gradients with PyTo
 
 PROGRAMS ?= 5000
 SEED ?= 0
-fuzz: .venv/with-test,gallery,parity ## compare random programs with PyTorch (PROGRAMS=5000: how many, SEED=0: which)
-	FUZZ_PROGRAMS=$(PROGRAMS) FUZZ_SEED=$(SEED) $(RUN) pytest -q --maxfail=5 tests/parity/test_fuzz.py
+fuzz: .venv/with-test,gallery,parity ## random programs: compare with PyTorch, and fold (PROGRAMS=5000: how many, SEED=0: which)
+	FUZZ_PROGRAMS=$(PROGRAMS) FUZZ_SEED=$(SEED) $(RUN) pytest -q --maxfail=5 tests/parity/test_fuzz.py tests/test_fold_random_nests.py
 
 bench: .venv/with-gallery,benchmarks ## time the engine beside its peers
 	$(RUN) benchmarks

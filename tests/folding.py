@@ -4,6 +4,12 @@ A circuit is what is written, so what was recorded at one length must unfold int
 most tests of the fold compare. By convention a program takes x, (T, 3), and returns one number.
 """
 
+import linecache
+from collections import deque
+from functools import reduce
+from itertools import accumulate
+from typing import NamedTuple
+
 import numpy as np
 
 import tinygrad_rnn as tg
@@ -17,10 +23,9 @@ def certify(graph, circuit):
     """Compare the circuit with the recorded steps themselves, not with what the fold made of them."""
     place = {}
     for number, component in enumerate(circuit.components):
-        T = 1 if component.loop is None else circuit.lengths[component.loop]
-        for t, step in zip(component.times(T), component.visits, strict=True):
+        for point, step in zip(component.domain(circuit.lengths), component.visits, strict=True):
             assert id(step) not in place
-            place[id(step)] = number, t
+            place[id(step)] = number, point
     unfolded = circuit.unfold()
     assert set(unfolded) == set(place.values())
     for step in graph.steps:
@@ -52,7 +57,7 @@ def _is_one_thing(component):
 def _what(component):
     """What it is, apart from how often it happened and the numbers that say how long the run was."""
     name = component.operation.name if component.operation else component.kind
-    return name, component.module, component.loop, component.span, component.reads
+    return name, component.module, component.axes, component.reads
 
 
 def same_at_other_lengths(short, long):
@@ -101,3 +106,13 @@ def operations(circuit, operation):
 def ends(wire):
     """A wire as (name of the source, delay, how it reaches, names of the initial values)."""
     return wire.source.label, wire.delay, wire.reach, [w.source.label for w in wire.initial]
+
+
+def compiled(source):
+    """The function `program` of a source, as from a file: with lines and columns to name things by."""
+    file = f"<written {hash(source):x}>"
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    known = {"np": np, "tg": tg, "NamedTuple": NamedTuple, "deque": deque, "reduce": reduce, "accumulate": accumulate}
+    scope = {**known, "__name__": "written"}
+    exec(compile(source, file, "exec"), scope)
+    return scope["program"]

@@ -1,13 +1,9 @@
 """Recurrent programs that hypothesis writes: lags, layers, directions, shared cells, loops of every kind."""
 
-import linecache
-from collections import deque
-from functools import reduce
 from textwrap import indent
 from typing import NamedTuple
 
-import numpy as np
-from folding import folded, same_at_other_lengths, sequence
+from folding import compiled, folded, same_at_other_lengths, sequence
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -140,16 +136,7 @@ class Written(NamedTuple):
         return self.source.partition("def program")[2]
 
     def compiled(self):
-        return _compile(self.source)
-
-
-def _compile(source):
-    """The function `program` of a source, as from a file: with lines and columns to name things by."""
-    file = f"<written {hash(source):x}>"
-    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
-    scope = {"np": np, "tg": tg, "NamedTuple": NamedTuple, "deque": deque, "reduce": reduce, "__name__": "written"}
-    exec(compile(source, file, "exec"), scope)
-    return scope["program"]
+        return compiled(self.source)
 
 
 @st.composite

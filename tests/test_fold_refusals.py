@@ -1,201 +1,214 @@
-"""Programs that have no circuit, or one for the recorded length only: that is said, with the line in the way."""
+"""Programs that have no circuit, or one for the recorded length only: that is said, with the line, the loop and why."""
 
 import linecache
 import re
 
 import numpy as np
 import pytest
-from folding import A, B, C, D, E, b, folded, folds_at_any_length, sequence, zero
+from folding import A, B, C, folded, sequence, zero
 
 import tinygrad_rnn as tg
 
 
-def _clockwork(x):
-    h = g = zero
-    for t, x_t in enumerate(x):
-        h = np.tanh(x_t @ A.T + h @ B.T + g @ C.T)
-        if t % 2 == 0:
-            g = np.tanh(g @ D.T + x_t @ E.T)  # here
-    return (h * g).sum()
-
-
-def _chain_of_calls(x):
-    def state(t):
-        return np.tanh(state(t - 1) @ A.T + x[t]) if t >= 0 else zero  # here
-
-    return state(len(x) - 1).sum()
-
-
-def _pyramid(x):
-    hs = [np.tanh(x_t @ A.T) for x_t in x]
-    return sum(np.tanh(p @ B.T + q @ C.T).sum() for p, q in zip(hs[::2], hs[1::2], strict=False))  # here
-
-
-def _middle_step(x):
-    h, hs = zero, []
-    for x_t in x:
-        h = np.tanh(h @ A.T + x_t)
-        hs.append(h)
-    return hs[2].sum()  # here
-
-
-def _mirror(x):
-    hs = [np.tanh(x_t @ A.T) for x_t in x]
-    return sum((hs[t] * hs[len(x) - 1 - t]).sum() for t in range(len(x)))  # here
-
-
-def _both_directions_that_read_each_other(x):
-    h = g = zero
-    for t in range(len(x)):
-        h = np.tanh(h @ A.T + x[t] + g @ C.T)  # here
-        g = np.tanh(g @ B.T + x[len(x) - 1 - t])
-    return (h * g).sum()
-
-
-def _delay_that_grows(x):
-    hs = []
-    for t, x_t in enumerate(x):
-        hs.append(np.tanh(x_t @ A.T + (hs[t // 2] @ B.T if t else zero)))  # here
-    return hs[-1].sum()
-
-
-def _line_of(program):
-    """The line of a program that ends with the comment `here`."""
-    first = program.__code__.co_firstlineno
-    lines = iter(linecache.getline(program.__code__.co_filename, n) for n in range(first, first + 20))
-    return first + next(k for k, line in enumerate(lines) if line.rstrip().endswith("# here"))
-
-
-def _refused_at_its_line(program, T, why):
-    with pytest.raises(tg.FoldError, match=why) as refusal:
-        tg.record(program, sequence(T)).fold()
-    assert re.findall(r"test_fold_refusals\.py:(\d+)", str(refusal.value)) == [str(_line_of(program))]
-
-
-@pytest.mark.parametrize("T", [7, 8])
-@pytest.mark.parametrize(
-    ("program", "why"),
-    [
-        (_clockwork, "happens only at steps"),
-        (_chain_of_calls, "calls itself"),
-        (_pyramid, None),
-        (_middle_step, "reads only step 3"),
-        (_mirror, "even distance"),
-        (_both_directions_that_read_each_other, "even distance"),
-        (_delay_that_grows, "even distance"),
-    ],
-)
-def test_a_program_without_a_circuit_is_refused_with_the_line_that_stands_in_the_way(program, why, T):
-    _refused_at_its_line(program, T, why)
-
-
-def _truncated(x):
+def _at_three_steps(x):
     h = zero
+    for t, x_t in enumerate(x):  # the loop
+        h = np.tanh(h @ A.T + x_t)
+        if t in (1, 4, 5):
+            h = h * 2  # here
+    return h.sum()
+
+
+def _a_weight_by_the_toss_of_a_coin(x):
+    h, rng = zero, np.random.default_rng(0)
+    for x_t in x:  # the loop
+        W = A.T if rng.random() < 0.5 else B.T  # here
+        h = np.tanh(h @ W + x_t)
+    return h.sum()
+
+
+def _distances_that_grow(x):
+    hs = [np.tanh(x_t @ A.T) for x_t in x]
     L = 0
-    for t, x_t in enumerate(x):
-        if t and t % 3 == 0:
-            h = h.detach()
-        h = np.tanh(x_t @ A.T + h @ B.T)  # here
-        L = L + h.sum()
+    for t in range(4):
+        L = L + (hs[t] * hs[min(t * t, len(x) - 1)]).sum()  # here
     return L
 
 
-def test_truncated_backpropagation_has_a_forward_circuit_and_its_backward_pass_none():
-    folds_at_any_length(_truncated, backward=False)
-    with pytest.raises(tg.FoldError, match=rf"backward pass happens only at steps .*:{_line_of(_truncated)}\b"):
-        tg.record(_truncated, sequence(8)).backward().fold()
-
-
-def _sum_of_a_list(x):
+def _rounds_as_many_as_a_list_says(x):
     h = zero
-    for x_t in x:
-        h = np.tanh(sum([h @ A.T, x_t @ B.T, b]))
+    for x_t, rounds in zip(x, [3, 1, 2, 2, 5, 1, 1, 3, 2, 1, 4, 2], strict=False):
+        for _ in range(rounds):  # the loop
+            h = np.tanh(h @ A.T + x_t)  # here
     return h.sum()
 
 
-def _two_rounds_at_each_step(x):
-    h = zero
-    for x_t in x:
-        for _ in range(2):
-            h = np.tanh(h @ A.T + x_t)
-    return h.sum()
+def _two_calls_of_itself(x):
+    def value(n):
+        return x[n] if n < 2 else np.tanh(value(n - 1) @ A.T + value(n - 2) @ B.T)  # here
+
+    return value(6).sum()
 
 
-def _two_hypotheses_in_a_list(x):
-    hs = [zero, b]
-    for x_t in x:
-        hs = [np.tanh(h @ A.T + x_t) for h in hs]
-    return (hs[0] * hs[1]).sum()
+def _sums_of_so_many_as_a_list_says(x):
+    L = 0
+    for x_t, n in zip(x, [3, 1, 2, 12, 5, 11, 4, 7, 8, 6, 9, 10], strict=False):
+        h = np.tanh(x_t @ A.T)
+        L = L + np.concatenate([h] * n).sum()  # here
+    return L
 
 
-def _windows(x):
-    h = zero
-    for t in range(len(x) - 2):
-        h = np.tanh(h @ A.T + x[t : t + 3].sum(axis=0))
-    return h.sum()
+def _line_of(program, comment):
+    """The line of a program that ends with a comment."""
+    first = program.__code__.co_firstlineno
+    lines = iter(linecache.getline(program.__code__.co_filename, n) for n in range(first, first + 20))
+    return first + next(k for k, line in enumerate(lines) if line.rstrip().endswith(f"# {comment}"))
 
 
-@pytest.mark.parametrize("program", [_sum_of_a_list, _two_rounds_at_each_step, _two_hypotheses_in_a_list, _windows])
-def test_a_place_that_runs_several_times_in_a_step_is_refused(program):
-    with pytest.raises(tg.FoldError, match=r"test_fold_refusals\.py:\d+"):
-        folded(program, 8)
+def _refusal(program):
+    with pytest.raises(tg.FoldError) as refusal:
+        tg.record(program, sequence(12)).fold()
+    sentence = str(refusal.value)
+    assert re.findall(r"test_fold_refusals\.py:(\d+)", sentence) == [str(_line_of(program, "here"))]
+    return sentence
 
 
-def _attention_to_the_past(x):
-    h, hs = zero, []
-    for x_t in x:
-        h = np.tanh(h @ A.T + x_t)
-        hs.append(h)
-        H = tg.stack(hs)  # here
-        h = tg.softmax(H @ h) @ H
-    return h.sum()
+@pytest.mark.parametrize(
+    ("program", "what", "reason", "mend"),
+    [
+        (
+            _at_three_steps,
+            "h * 2",
+            "it runs only at steps 2, 5, 6 of 12 of {loop}",
+            "What folds happens at every step, ",
+        ),
+        (
+            _a_weight_by_the_toss_of_a_coin,
+            "B.T",
+            "it runs only at steps 1, 5, 6, 7, 8, 9, …, 11 of 12 of {loop}",
+            "What folds happens at every step, at every k-th step, or from some step on.",
+        ),
+        (
+            _distances_that_grow,
+            "hs[t] * hs[min(t * t, len(x) - 1)]",
+            "it reads `tanh` of the same step at step 1, 2 steps ahead at step 3, 6 steps ahead at step 4",
+            "A circuit needs one distance for all steps",
+        ),
+        (
+            _rounds_as_many_as_a_list_says,
+            "A.T",
+            "{loop} runs a number of times without a rule: 3 at step 1, 1 at step 2, 2 at step 3 of the loop around it",
+            "It folds if it runs equally often at every step, or t times at step t.",
+        ),
+        (
+            _sums_of_so_many_as_a_list_says,
+            "np.concatenate([h] * n)",
+            "it takes more inputs at some steps than at others",
+            "It folds if they are all steps of one loop, or all so far.",
+        ),
+    ],
+)
+def test_a_refusal_names_the_expression_the_loop_the_steps_from_one_and_what_would_fold(program, what, reason, mend):
+    loop = f"the loop at line {_line_of(program, 'the loop')}" if "{loop}" in reason else ""
+    assert f"no circuit: `{what}`: {reason.format(loop=loop)}. {mend}" in _refusal(program)
 
 
-def _every_second_element(x):
-    h = zero
-    for t in range(0, len(x), 2):
-        x_t = x[t]  # here
-        h = np.tanh(h @ A.T + x_t)
-    return h.sum()
+def test_a_function_that_calls_itself_twice_is_a_tree_and_is_told_how_a_function_folds():
+    assert "calls itself: a tree has no time axis. A function folds if it calls itself once" in _refusal(
+        _two_calls_of_itself
+    )
 
 
-@pytest.mark.parametrize("program", [_attention_to_the_past, _every_second_element])
-def test_what_grows_with_time_or_leaves_out_steps_is_refused(program):
-    with pytest.raises(tg.FoldError, match=r"test_fold_refusals\.py:\d+"):
-        folded(program, 8)
+def test_a_gradient_that_comes_from_here_and_there_is_refused_by_the_backward_pass_alone():
+    def reads_half_the_past(x):
+        hs = []
+        for t, x_t in enumerate(x):
+            hs.append(np.tanh(x_t @ A.T + (hs[t // 2] @ B.T if t else zero)))
+        return hs[-1].sum()
+
+    graph = tg.record(reads_half_the_past, sequence(12))
+    assert len(graph.fold().components) < len(graph)
+    with pytest.raises(
+        tg.FoldError, match=r"no circuit: the gradient through .*: no gradient reaches it at steps 4, 5, "
+    ):
+        graph.backward().fold()
 
 
 # -- known for the recorded length only ------------------------------------------------------------
 
 
-def _twice_over_the_data(x):
-    h = zero
-    for _ in range(2):
-        for x_t in x:
-            h = np.tanh(h @ A.T + x_t)  # here
-    return h.sum()
-
-
-def _another_weight_from_step_four_on(x):
+def _the_first_half_by_another_weight(x):
     h = zero
     for t, x_t in enumerate(x):
         h = np.tanh(h @ (A if t < 4 else B).T + x_t)
     return h.sum()
 
 
-def _each_element_twice(x):
-    h = zero
-    for t in range(len(x)):
-        h = np.tanh(h @ A.T + x[t // 2])
+def _the_input_by_the_toss_of_a_coin(x):
+    h, rng = zero, np.random.default_rng(0)
+    for x_t in x:
+        a, b = np.tanh(h @ A.T), np.tanh(x_t @ B.T)
+        h = np.exp(a if rng.random() < 0.5 else b)
     return h.sum()
 
 
-@pytest.mark.parametrize("program", [_another_weight_from_step_four_on, _each_element_twice, _twice_over_the_data])
-def test_what_is_known_for_one_length_only_is_said_at_another(program):
+def _one_but_the_last(x):
+    hs = [np.tanh(x_t @ A.T) for x_t in x]
+    return hs[-2].sum()
+
+
+def _chunks_of_which_the_last_is_shorter(x):
+    top = zero
+    for k in range(0, len(x), 3):
+        h = zero
+        for x_t in x[k : k + 3]:
+            h = np.tanh(h @ A.T + x_t)
+        top = np.tanh(top @ C.T + h)
+    return top.sum()
+
+
+@pytest.mark.parametrize(
+    ("program", "what"),
+    [
+        (_the_first_half_by_another_weight, "at which steps it happens"),
+        (_the_input_by_the_toss_of_a_coin, "when it reads b"),
+        (_one_but_the_last, "which step of tanh it reads"),
+        (_chunks_of_which_the_last_is_shorter, "at which steps it happens"),
+    ],
+)
+def test_what_one_length_does_not_tell_is_refused_at_another(program, what):
     circuit = folded(program, 8)
-    for T in (6, 11):
-        try:
-            unfolded = circuit.unfold(T)
-        except tg.FoldError:
-            continue
-        assert len(unfolded) == len(tg.record(program, sequence(T)))
+    with pytest.raises(tg.FoldError, match=rf"unfold: .*: {what} is known for the recorded length only .*\.py:\d+"):
+        circuit.unfold([T + 1 for T in circuit.lengths])
+
+
+def test_every_kth_step_of_a_backward_pass_is_known_for_whole_rounds_only():
+    def every_third(x):
+        h, L = zero, 0
+        for t, x_t in enumerate(x):
+            h = np.tanh(h @ A.T + x_t)
+            if t % 3 == 2:
+                L = L + h.sum()
+        return L
+
+    circuit, other = (folded(every_third, T, backward=True) for T in (12, 15))
+    assert circuit.unfold(15) == other.unfold()
+    with pytest.raises(
+        tg.FoldError, match="at which steps it happens is known for lengths that differ by whole rounds"
+    ):
+        circuit.unfold(13)
+
+
+def test_one_number_for_loops_of_different_lengths_is_refused():
+    def one_after_the_other(x, y):
+        h = zero
+        for x_t in x:
+            h = np.tanh(h @ A.T + x_t)
+        for y_t in y:
+            h = np.tanh(h @ B.T + y_t)
+        return h.sum()
+
+    circuit, other = (tg.record(one_after_the_other, *map(sequence, Ts)).fold() for Ts in ((5, 3), (4, 6)))
+    with pytest.raises(tg.FoldError, match="the loops ran 5 and 3 times: give a list, a length for each"):
+        circuit.unfold(5)
+    assert circuit.unfold([4, 6]) == other.unfold()

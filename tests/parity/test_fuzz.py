@@ -11,7 +11,7 @@ import re
 import numpy as np
 import pytest
 from conventions import torch
-from programs import Writer, largest
+from random_programs import Writer, largest
 from table import TABLE
 
 import tinygrad_rnn as tg

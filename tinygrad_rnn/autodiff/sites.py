@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 _CACHE = dis.opmap["CACHE"]
+_PRECALL = dis.opmap.get("PRECALL")
 _STORE = dis.opmap["STORE_SUBSCR"]
 _FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _NUMPY = os.path.dirname(np.__file__) + os.sep
@@ -54,13 +55,14 @@ def place(code: CodeType, instruction: int) -> Place:
 def instruction_at(code: CodeType, offset: int) -> int:
     """The byte offset at which the instruction begins.
 
-    The offset of a running frame may point into the inline cache that follows the instruction. Whether it does can
-    change while the program runs, because the interpreter specialises code that runs often.
+    The offset of a running frame may point into the inline cache that follows the instruction; Python 3.11 may run a
+    call at the PRECALL before it. Whether it does can change while the program runs, because the interpreter
+    specialises code that runs often.
     """
     units = code.co_code
     while units[offset] == _CACHE:
         offset -= 2
-    return offset
+    return offset + 4 if units[offset] == _PRECALL else offset
 
 
 def is_engine(code: CodeType) -> bool:

@@ -192,8 +192,9 @@ class Linear(Module):
         self.bias = Parameter(zeros(outputs, dtype=dtype)) if bias else None
 
     def __call__(self, x: Any) -> Tensor:
-        y = x @ self.weight.T
-        return y if self.bias is None else y + self.bias
+        if self.bias is None:
+            return x @ self.weight.T
+        return x @ self.weight.T + self.bias
 
 
 class Embedding(Module):

@@ -1,20 +1,106 @@
 """A circuit: what is written, as opposed to what ran. And how it unfolds into a run again.
 
-A circuit is the program's source, an unfolded graph is its execution.
+A circuit is the program's source, an unfolded graph is its execution. What stands once in the code happened at a set
+of points: one coordinate for each of the loops around it, outermost first. Most components are in one loop, the one
+over time; a score that attention computes for every state of the encoder at each step of the decoder is in two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
 from weakref import ReferenceType
 
 from ..autodiff.operation import Operation
 from .recorder import Step
 
+Point = tuple[int, ...]
+"""When something happens: a coordinate for each loop that it is in."""
+
 
 class FoldError(ValueError):
     """The run has no circuit that is certain; the message says which step stands in the way, and where."""
+
+
+class Bound(NamedTuple):
+    """Where a range of steps begins or ends, in a loop of any length.
+
+    offset   so many steps
+    from_end  after the end of the loop rather than its beginning
+    slope    plus so many times the coordinate along the axis `of`: a loop over all steps so far
+    """
+
+    offset: int = 0
+    from_end: bool = False
+    slope: int = 0
+    of: int = 0
+
+    def at(self, length: int, outer: Point) -> int:
+        base = self.offset + length * self.from_end
+        return base + self.slope * outer[self.of] if self.slope else base
+
+
+class Axis(NamedTuple):
+    """One of the loops that a component is in, by its number, and in which steps of it the component happens."""
+
+    loop: int
+    start: Bound = Bound()
+    stop: Bound = Bound(0, True)
+    step: int = 1
+
+    def range(self, length: int, outer: Point = ()) -> range:
+        """These steps in a loop of a length, where the coordinates along the axes before are `outer`."""
+        first, last = self.start.at(length, outer), self.stop.at(length, outer)
+        return range(first if first > 0 else 0, last if last < length else length, self.step)
+
+
+class Along(NamedTuple):
+    """How one coordinate of a wire's source follows from the point of the component that reads it.
+
+    reach     "step": (strides · point + offset) // per; "first", "last", "all": these steps of the source's loop; "so
+              far": all up to strides · point + offset; "latest": the last of these
+    from_end  the offset counts from the end of the source's loop
+    ends      of "all": but for so many steps at the beginning, and so many at the end
+    step      of "all" and "so far": the stride; less than 0: in reverse, and "so far" goes from the end of the loop
+              down to strides · point + offset
+    per       the reader's loop takes so many steps while the source's takes one
+    modulo    the source's loop begins again after so many steps of the reader's
+    """
+
+    reach: str = "step"
+    strides: Point = ()
+    offset: int = 0
+    from_end: bool = False
+    ends: tuple[int, int] = (0, 0)
+    step: int = 1
+    per: int = 1
+    modulo: int = 0
+
+    def number(self, point: Point, length: int) -> int:
+        number = self.offset
+        for stride, at in zip(self.strides, point, strict=False):
+            number += stride * at
+        number = number // self.per + length * self.from_end
+        return number % self.modulo if self.modulo else number
+
+    def steps(self, point: Point, length: int, there: range) -> Sequence[int]:
+        """The source's steps, of those in which it happens; a step that is not `there` where it does not happen."""
+        match self.reach:
+            case "step":
+                return (self.number(point, length),)
+            case "first":
+                return there[:1]
+            case "last":
+                return there[-1:]
+            case "all":
+                return there[self.ends[0] : len(there) - self.ends[1]][:: self.step]
+        end = self.number(point, length)
+        until = [s for s in there[:: self.step] if (s - end) * self.step <= 0]
+        return until if self.reach == "so far" else until[-1:]
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -22,11 +108,12 @@ class Component:
     """What stands once in the code and happened `len(visits)` times.
 
     kind      "operation", "input", "parameter" or "constant"
-    visits    the steps of the run, in order of time: of a loop that runs backward, the last visit comes first
+    visits    the steps of the run, in order of their points: of a loop that runs backward, the last visit comes first
     wires     where its inputs come from
-    loop      the number of the loop it is in; None if it happened once
-    span      which steps of the loop it happens in
-    first     the first of them: the time of visits[0]
+    axes      the loops that it is in, outermost first; () if it happened once
+    points    when each visit was
+    anywhere  whether it is known at which steps it happens in loops of another length
+    without   the points are all in its axes but the last one (-1), or but the first one (1): where a sum begins
     backward  whether it ran from the last time to the first
     reads     for a sequence, which at time t is element t + reads of an array: that offset; otherwise None
     """
@@ -34,9 +121,10 @@ class Component:
     kind: str
     visits: list[Step]
     wires: list[Wire] = field(default_factory=list)
-    loop: int | None = None
-    span: slice = field(default_factory=lambda: slice(None))
-    first: int = 0
+    axes: tuple[Axis, ...] = ()
+    points: list[Point] = field(default_factory=lambda: [()])
+    anywhere: bool = True
+    without: int = 0
     backward: bool = False
     reads: int | None = None
 
@@ -46,7 +134,12 @@ class Component:
 
     @property
     def name(self) -> str | None:
-        return self.visits[0].name
+        """What the code calls it. The elements x.0, x.1, … of a list are x; those of a dict are called as the dict."""
+        first, last = self.visits[0], self.visits[-1]
+        if self.kind != "input" or first is last or first.name is None:
+            return first.name
+        names = {re.sub(r"(\.\d+)+$", "", step.name or "") for step in (first, last)}
+        return names.pop() if len(names) == 1 else first.path.partition(".")[0]
 
     @property
     def module(self) -> str:
@@ -54,15 +147,65 @@ class Component:
 
     @property
     def label(self) -> str:
-        return self.visits[0].label
+        return self.name or self.visits[0].label
+
+    @property
+    def loop(self) -> int | None:
+        """The number of the outermost loop that it is in; None if it happened once."""
+        return self.axes[0].loop if self.axes else None
+
+    @property
+    def first(self) -> int:
+        """The step of that loop in which it happened first."""
+        return self.points[0][0] if self.axes else 0
 
     @property
     def repeats(self) -> bool:
-        return self.loop is not None
+        return bool(self.axes)
+
+    @property
+    def nested(self) -> bool:
+        """Whether it is in a loop within a loop."""
+        return len(self.axes) > 1
 
     def times(self, T: int) -> range:
-        """When it happens, in a loop of T steps."""
-        return range(T)[self.span] if self.repeats else range(1)
+        """The steps of the outermost loop, of length T, in which it happens."""
+        return self.axes[0].range(T) if self.axes else range(1)
+
+    @property
+    def timed(self) -> Iterator[tuple[int, Step]]:
+        """The visits and their steps of the outermost loop."""
+        return zip([point[0] if point else 0 for point in self.points], self.visits, strict=True)
+
+    def visit(self, t: int) -> Step | None:
+        """What happened at step t of its one loop; of what happens once, that."""
+        if not self.axes:
+            return self.visits[0]
+        number, rest = divmod(t - self.first, self.axes[0].step)
+        return self.visits[number] if not rest and 0 <= number < len(self.visits) else None
+
+    def domain(self, lengths: Sequence[int]) -> list[Point]:
+        """When it happens, in loops of these lengths."""
+        points: list[Point] = [()]
+        for axis in self.axes:
+            points = [(*outer, t) for outer in points for t in axis.range(lengths[axis.loop], outer)]
+        return points[:-1] if self.without < 0 else points[self.without :]
+
+    def left_out(self, lengths: Sequence[int]) -> Point | None:
+        """The one point of its axes at which it does not happen."""
+        if not self.without:
+            return None
+        point: Point = ()
+        for axis in self.axes:
+            point = (*point, axis.range(lengths[axis.loop], point)[-1 if self.without < 0 else 0])
+        return point
+
+    def line(self, j: int, outer: Point, lengths: Sequence[int]) -> range:
+        """The steps of the loop of its axis j in which it happens, at a point of the loops around that."""
+        steps = self.axes[j].range(lengths[self.axes[j].loop], outer)
+        if not self.without or j < len(self.axes) - 1 or outer != (self.left_out(lengths) or ())[:-1]:
+            return steps
+        return steps[:-1] if self.without < 0 else steps[1:]
 
     @property
     def is_sequence(self) -> bool:
@@ -71,12 +214,11 @@ class Component:
 
     @property
     def is_sum(self) -> bool:
-        """Whether it is a running sum over time, as in ``L = L + …``: then its past is no recurrence."""
-        return (
-            self.operation is not None
-            and self.operation.name == "add"
-            and any(wire.source is self and abs(wire.delay) == 1 for wire in self.wires)
-        )
+        """Whether it is a running sum over time, as in ``L = L + …`` or ``L = L - …``: that is no recurrence."""
+        if self.operation is None or self.operation.name not in ("add", "subtract"):
+            return False
+        past = self.wires if self.operation.name == "add" else self.wires[:1]
+        return any(wire.source is self and abs(wire.delay) == self.axes[0].step for wire in past)
 
     def __repr__(self) -> str:
         return f"<{self.label}{f' ×{len(self.visits)}' if self.repeats else ''}>"
@@ -93,7 +235,11 @@ class Wire:
     reach    "step": the source at the same time, less the delay; "once": it happened once and serves all visits;
              "first" or "last": one visit of another loop; "all": every visit of another loop, each an input
     others   further sources that now and then take the first one's place, over wires of their own: a switch
-    choices  for each visit which of them it was, 0 for the first
+    choices  which of them it was at each visit, 0 for the first
+    turns    the axis along which they take turns: then the choices are those of one round
+    along    where that is not all there is to say, as in a loop within a loop: each coordinate of the source
+    border   the axis along which `initial` and `final` are counted
+    corners  what is there instead at a corner of a loop within a loop, which is first (0) or last (-1) along each axis
     """
 
     end: ReferenceType[Component]
@@ -103,6 +249,10 @@ class Wire:
     others: tuple[Wire, ...] = ()
     choices: tuple[int, ...] = ()
     final: tuple[Wire, ...] = ()
+    along: tuple[Along, ...] = ()
+    border: int = 0
+    corners: tuple[tuple[Point, Wire], ...] = ()
+    turns: int | None = None
 
     @property
     def source(self) -> Component:
@@ -112,9 +262,76 @@ class Wire:
             raise ReferenceError("the circuit of this wire is gone: keep it while its components are used")
         return source
 
+    def coordinates(self) -> tuple[Along, ...]:
+        """How each coordinate of the source is found."""
+        if self.along or self.reach == "once":
+            return self.along
+        return (Along("step", (1,), -self.delay) if self.reach == "step" else Along(self.reach),)
 
-Place = tuple[int, int]
-"""(number of the component, time): a step of an unfolded circuit."""
+    def points(self, lengths: Sequence[int]) -> Callable[[Point], tuple[list[Point], bool]]:
+        """In loops of these lengths: a function from a point to the source's points that are read there, one for each
+        input. Where there is none it gives [] and whether it would be before the source's first step, rather than after
+        its last."""
+        source, coordinates = self.source, self.coordinates()
+        if not coordinates:
+            return lambda at: ([()], False)
+        if not self.along and self.reach == "step" and source.axes[0].step == 1:
+            there, delay = source.times(lengths[source.axes[0].loop]), self.delay
+            first, stop = there.start, there.stop
+
+            def plain(at: Point) -> tuple[list[Point], bool]:
+                s = at[0] - delay
+                return ([(s,)], False) if first <= s < stop else ([], s < stop)
+
+            return plain
+        return lambda at: self._points(at, lengths)
+
+    def _points(self, at: Point, lengths: Sequence[int]) -> tuple[list[Point], bool]:
+        source = self.source
+        found: list[Point] = [()]
+        before = True
+        for j, along in enumerate(self.coordinates()):
+            length, longer = lengths[source.axes[j].loop], []
+            for outer in found:
+                there = source.line(j, outer, lengths)
+                for s in along.steps(at, length, there):
+                    if s in there:
+                        longer.append((*outer, s))
+                    else:
+                        before = not there or s < there[-1]
+            found = longer
+        return found, before
+
+    def choice(self, reader: Component, at: Point) -> int:
+        """Which of several sources its reader reads at a point, 0 for the first."""
+        if self.turns is not None:
+            return self.choices[at[self.turns] % len(self.choices)]
+        return self.choices[bisect_left(reader.points, at)]
+
+    def within(self) -> Iterator[Wire]:
+        """This wire, and those that serve in its place."""
+        yield self
+        for wire in (*self.initial, *self.final, *self.others, *(value for _, value in self.corners)):
+            yield from wire.within()
+
+    @property
+    def moves(self) -> bool:
+        """Whether another step of the source is read at another time."""
+        return any(any(along.strides) for along in self.coordinates())
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether it is several inputs, one for each of many steps of the source."""
+        return any(along.reach in ("all", "so far") for along in self.along) if self.along else self.reach == "all"
+
+
+def _is_near(one: Along, T: int) -> bool:
+    """Whether a fixed step is one of the first. One near the end may be the last of every k-th."""
+    return not one.from_end and (one.offset <= 2 or 5 * one.offset < 2 * T)
+
+
+Place = tuple[int, Point]
+"""(number of the component, point): a step of an unfolded circuit."""
 
 
 class Circuit:
@@ -138,57 +355,122 @@ class Circuit:
         """The graph of a run of T steps: for each step its inputs.
 
         T: the length of every loop, or one for each loop; None: the recorded ones. Raises FoldError for another than
-        the recorded if a switch's choices, or when something happens, are not known there.
+        the recorded if a switch's choices, or when something happens, are not known there; or if T is one number and
+        the loops were not of one length: then some of them may have a length of their own.
         """
-        lengths = self.lengths if T is None else [T] * len(self.lengths) if isinstance(T, int) else list(T)
+        lengths = self._lengths(T)
         if lengths != self.lengths:
-            for source in (wire.source for c in self.components for wire in c.wires if wire.others):
-                raise FoldError(f"{source!r}: which way a switch stands is known for the recorded length only")
+            self._check(lengths)
         graph = self._unfolded(lengths)
         if lengths != self.lengths:
             for number in self._unread(graph) - self._unread(self._unfolded(self.lengths)):
-                raise FoldError(f"{self.components[number]!r}: when it happens is known for the recorded length only")
+                raise _unknown(self.components[number], "at which steps it happens")
         return graph
 
+    def _check(self, lengths: Sequence[int]) -> None:
+        """Raise FoldError where one length does not tell what happens in loops of these lengths."""
+        for c in self.components:
+            if not c.anywhere:
+                raise _unknown(c, "at which steps it happens")
+            paces = [(axis.loop, axis.step) for axis in c.axes]
+            for wire in chain.from_iterable(wire.within() for wire in c.wires):
+                if wire.others and wire.turns is None:
+                    raise _unknown(c, f"when it reads {wire.source.label}")
+                if wire.turns is not None:
+                    paces.append((c.axes[wire.turns].loop, len(wire.choices)))
+                for axis, one in zip(wire.source.axes, wire.coordinates(), strict=True):
+                    if one.reach == "step" and not one.strides and not _is_near(one, self.lengths[axis.loop]):
+                        raise _unknown(c, f"which step of {wire.source.label} it reads")
+                    paces += [(c.axes[k].loop, one.per) for k, stride in enumerate(one.strides) if stride]
+            if (c.backward or c.visits[0].forward is not None) and any(
+                (lengths[loop] - self.lengths[loop]) % pace for loop, pace in paces
+            ):
+                # every k-th step of a loop that runs backward may be counted from either end
+                raise _unknown(c, "at which steps it happens", "for lengths that differ by whole rounds")
+
+    def _lengths(self, T: int | Sequence[int] | None) -> list[int]:
+        if T is None:
+            return self.lengths
+        if isinstance(T, int):
+            if len(set(self.lengths)) > 1:
+                times = " and ".join(map(str, self.lengths))
+                raise FoldError(f"unfold: the loops ran {times} times: give a list, a length for each")
+            return [T] * len(self.lengths)
+        return list(T)
+
     def _unfolded(self, lengths: Sequence[int]) -> dict[Place, tuple[Place, ...]]:
-        times = {c: c.times(1 if c.loop is None else lengths[c.loop]) for c in self.components}
-        return {
-            (i, t): tuple(place for wire in c.wires for place in self._places(chosen(c, wire, t, times), t, times))
-            for i, c in enumerate(self.components)
-            for t in times[c]
-        }
+        graph: dict[Place, tuple[Place, ...]] = {}
+        for i, c in enumerate(self.components):
+            inputs = self.inputs(c, lengths)
+            for at in c.domain(lengths):
+                graph[i, at] = tuple(inputs(at))
+        return graph
+
+    def inputs(self, c: Component, lengths: Sequence[int]) -> Callable[[Point], list[Place]]:
+        """A function from a point of a component to the places that it reads there, in loops of these lengths."""
+        wires = [(wire, self._number[wire.source], wire.points(lengths), wire.takes_several) for wire in c.wires]
+        plain = [not (wire.others or wire.corners) for wire in c.wires]
+
+        def places(at: Point) -> list[Place]:
+            found: list[Place] = []
+            for (wire, number, points, several), is_plain in zip(wires, plain, strict=True):
+                there = points(at)[0] if is_plain else []
+                if not (there or (several and is_plain)):
+                    wire, there = read(c, wire, at, lengths)
+                    number = self._number[wire.source]
+                found += [(number, point) for point in there]
+            return found
+
+        return places
 
     def _unread(self, graph: dict[Place, tuple[Place, ...]]) -> set[int]:
-        """The components that have a step in a graph which none reads."""
-        return {number for number, _ in graph.keys() - {place for inputs in graph.values() for place in inputs}}
-
-    def _places(self, wire: Wire, t: int, times: Mapping[Component, range]) -> list[Place]:
-        number = self._number[wire.source]
-        if wire.reach == "step":
-            return [(number, t - wire.delay)]
-        all_times = times[wire.source]
-        if wire.reach == "all":
-            return [(number, s) for s in all_times]
-        return [(number, all_times[-1 if wire.reach == "last" else 0])]
+        """The components of the backward pass that have a step in a graph which none reads."""
+        read = {place for inputs in graph.values() for place in inputs}
+        return {n for n, _ in graph.keys() - read if self.components[n].visits[0].forward is not None}
 
 
-def chosen(component: Component, wire: Wire, t: int, times: Mapping[Component, range]) -> Wire:
-    """The wire that serves in place of `wire` at time t: where a switch leads, an initial value where one is needed.
+def read(c: Component, wire: Wire, at: Point, lengths: Sequence[int]) -> tuple[Wire, list[Point]]:
+    """The wire that serves at a point in place of `wire`, where a switch leads or an initial value is needed; and the
+    points of its source that are read.
 
-    times  when each component happens. Raises FoldError if that is not when it happened in the run, and what is read
-           at this time is not known.
+    Raises FoldError if what is read at this point is not known.
     """
-    own, there = times[component], times[wire.source]
     if wire.others:
-        wire = (wire, *wire.others)[wire.choices[t - own.start]]
-        there = times[wire.source]
-    if wire.reach != "step" or t - wire.delay in there:
-        return wire
-    begun = t - wire.delay >= there.start
-    values = wire.final or wire.initial if begun else wire.initial
-    number = own.stop - 1 - t if begun else t - own.start
-    if number < len(values):
-        value = values[number]
-        if value.reach != "step" or t - value.delay in times[value.source]:
-            return value
-    raise FoldError(f"{component!r}: what it reads at step {t + 1} is known for the recorded length only")
+        wire = (wire, *wire.others)[wire.choice(c, at)]
+    for corner, value in wire.corners:
+        if corner_of(c, at, lengths) == corner:
+            return read(c, value, at, lengths)
+    points, before = wire.points(lengths)(at)
+    if points or wire.takes_several:
+        return wire, points
+    if c.axes:
+        axis = c.axes[wire.border]
+        own = axis.range(lengths[axis.loop], at[: wire.border])
+        number = own.index(at[wire.border])
+        values, number = (wire.initial, number) if before else (wire.final or wire.initial, len(own) - 1 - number)
+        if number < len(values):
+            return read(c, values[number], at, lengths)
+    raise _unknown(c, f"what it reads at step {at[wire.border] + 1}" if at else "what it reads")
+
+
+def _unknown(c: Component, what: str, when: str = "for the recorded length") -> FoldError:
+    step = c.visits[0]
+    of = f"the gradient through {step.forward.label}" if step.forward is not None else c.label
+    where = f"   {step.site.in_user_code()}" if step.site is not None else ""
+    return FoldError(f"unfold: {of}: {what} is known {when} only{where}")
+
+
+def corner_of(c: Component, at: Point, lengths: Sequence[int]) -> Point | None:
+    """Which corner of its loops a point is: 0 for the first, -1 for the last step of each; None: it is none."""
+    found: list[int] = []
+    for k, axis in enumerate(c.axes):
+        there = axis.range(lengths[axis.loop], at[:k])
+        if at[k] not in (there[0], there[-1]):
+            return None
+        found.append(0 if at[k] == there[0] else -1)
+    return tuple(found)
+
+
+def chosen(component: Component, wire: Wire, t: int, lengths: Sequence[int]) -> Wire:
+    """The wire that serves in place of `wire` at step t of a component's one loop, or at its one visit."""
+    return read(component, wire, (t,) if component.axes else (), lengths)[0]

@@ -1,91 +1,152 @@
-"""Which steps of a run came from the same place in the code: these will be the visits of one component.
+"""Which steps of a run came from the same place in the code, and when: these will be the visits of one component.
 
-A place is a module path, an expression with the calls that led to it, and an operation. It is one component
-unless it does several things in a step of time: it may go through a list of layers, or the pieces of a split.
+A place is a module path, an expression with the calls that led to it, and an operation. The recorder counted the
+iterations of the loops around it, so each visit has a coordinate for each loop. Which of these are axes, and which make
+copies, is decided in loop_roles.py.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from .circuit import Point
+from .elements import affine, numbers_of
+from .groups import Group
+from .loop_roles import LoopRoles
+from .naming import Loop, Site
 from .recorder import Step
 
-Group = list[Step]
 
-
-def grouped(steps: Sequence[Step], by: Callable[[Step], Hashable] | None = None) -> list[Group]:
+def grouped(
+    steps: Sequence[Step],
+    by: Callable[[Step], Hashable] | None = None,
+    joined: bool = True,
+    nested: bool = True,
+) -> list[Group]:
     """The forward steps of a run, grouped; groups and their members in the order in which they happened.
 
-    by  a further key: steps of one place are in one group only if it is equal
+    by      a further key: steps of one place are in one group only if it is equal
+    joined  whether a loop within a loop may be one axis with it
+    nested  whether a place may have several axes; otherwise the loops but one are written out as copies
     """
-    places: dict[Any, Group] = defaultdict(list)
-    constants = []
+    places: dict[Any, list[Step]] = defaultdict(list)
+    entering, constants = [], []
     for step in steps:
         if step.operation is not None:
             places[step.module, step.site, step.operation.name, by and by(step)].append(step)
         elif step.kind == "constant":
             constants.append(step)
         else:
-            places[step].append(step)
-    groups = list(places.values()) + _grouped_constants(constants, _number(places.values()), steps)
-    entry = _number(groups)
+            entering.append(step)
+    groups = LoopRoles([_placed(found) for found in places.values()], joined, nested).groups()
+    entry = {step: i for i, step in enumerate(entering)}
     groups = [part for group in groups for part in _divided_by_what_enters(group, entry)]
-    return sorted(_divided_while_possible(groups), key=lambda group: group[0].index)
+    groups += _grouped_inputs(entering, groups) + _grouped_constants(constants, groups)
+    return sorted(groups, key=lambda group: min(step.index for step in group.steps))
 
 
-def offset(group: Group) -> int | None:
-    """If the visits read elements i, i ± 1, i ± 2, … of an array: the smallest of these numbers; otherwise None."""
-    if len(group) == 1 or group[0].operation is None or group[0].operation.name != "getitem":
-        return None
-    indices = [step.attributes["index"] for step in group]
-    moving = [i for i, part in enumerate(indices[0]) if isinstance(part, int) and indices[1][i : i + 1] != (part,)]
-    if len(moving) != 1 or any(len(index) != len(indices[0]) for index in indices):
-        return None
-    (i,) = moving
-    numbers = [index[i] for index in indices]
-    others = {repr((*index[:i], *index[i + 1 :])) for index in indices}
-    by = numbers[1] - numbers[0] if isinstance(numbers[1], int) else 0
-    even = abs(by) == 1 and all(n == numbers[0] + t * by for t, n in enumerate(numbers))
-    return min(numbers) if even and len(others) == 1 else None
+def _placed(steps: list[Step]) -> Group:
+    """The steps of a place. What happens several times at one point is repeated by something that is no Python."""
+    site: Site | None = steps[0].site
+    loops, points = (site.loops if site else ()), [step.iterations for step in steps]
+    if len(set(points)) < len(points):
+        number: Counter[Point] = Counter()
+        for i, point in enumerate(points):
+            points[i] = (*point, number[point])
+            number[point] += 1
+        assert site is not None
+        loops = (*loops, Loop(site, repeats=True))
+    return Group(steps, loops, points)
 
 
-def index_read(step: Step) -> int:
-    """The number of the element that a step reads."""
-    return next(part for part in reversed(step.attributes["index"]) if isinstance(part, int))
+# -- inputs and constants ----------------------------------------------------------------------------------
 
 
-def is_turned_round(step: Step) -> bool:
-    """Whether it is x[::-1], whose first element is the last of x."""
-    if step.operation is None or step.operation.name != "getitem":
-        return False
-    first = step.attributes["index"][0]
-    return isinstance(first, slice) and (first.start, first.stop, first.step) == (None, None, -1)
+def _users(groups: Sequence[Group], kinds: Iterable[Step]) -> dict[Step, list[tuple[int, int, Point, tuple]]]:
+    """For each of some steps: by which groups, in which slots and at which points it is used, and their loops."""
+    users: dict[Step, list] = {step: [] for step in kinds}
+    for i, group in enumerate(groups):
+        for step, point in zip(group.steps, group.points, strict=True):
+            for slot, x in enumerate(step.inputs):
+                if x in users:
+                    users[x].append((i, slot, point, group.loops))
+    return users
 
 
-# -- constants ---------------------------------------------------------------------------------------------
+def _grouped_inputs(entering: Sequence[Step], groups: Sequence[Group]) -> list[Group]:
+    """Elements of one list or dict that are read one after another are a sequence, and so are indices of one place."""
+    users = _users(groups, [step for step in entering if step.kind == "input"])
+    indices: dict[Any, list[Step]] = defaultdict(list)
+    lists: dict[Any, list[Step]] = defaultdict(list)
+    for step, uses in users.items():
+        if step.iterations and uses:
+            indices[step.path, uses[0][:2]].append(step)
+            continue
+        keys = step.path.split(".")
+        for i in range(1, len(keys)):  # of a list of records, {data.3.x} is in the list {data.*.x}
+            lists[i, *keys[:i], *keys[i + 1 :]].append(step)
+    sequences = [group for steps in indices.values() if (group := _in_turn(steps, users)) is not None]
+    for elements in lists.values():
+        reader = _read_in_turn(elements, users)
+        if reader is not None:
+            loop = Loop(groups[reader].first.site)
+            sequences.append(Group(elements, (loop,), [(i,) for i in range(len(elements))]))
+    members = {step for group in sequences for step in group.steps}
+    return sequences + [Group([step]) for step in entering if step not in members]
 
 
-def _grouped_constants(constants: Group, place: dict[Step, int], steps: Sequence[Step]) -> list[Group]:
+def _read_in_turn(elements: Sequence[Step], users: dict[Step, list]) -> int | None:
+    """The number of the group that reads the elements of a list one after another, or all of them at once."""
+    reads: dict[tuple, list[tuple[Point, int]]] = defaultdict(list)
+    for i, step in enumerate(elements):
+        for group, slot, point, _ in users[step]:
+            reads[group, slot].append((point, i))
+            reads[group, point].append(((slot,), i))
+    for (group, place), found in reads.items():
+        fit = affine(*zip(*found, strict=True))
+        if fit is not None and any(fit[0]) and (isinstance(place, int) or 2 < len(found) == len(elements)):
+            return group
+    return None
+
+
+def _grouped_constants(constants: list[Step], groups: Sequence[Group]) -> list[Group]:
     """Equal constants are one. Different ones that the same places use in turn are a sequence: noise, a mask."""
-    users: dict[Step, Counter[tuple[int, int]]] = defaultdict(Counter)
-    arrays = set()  # which are read element by element
-    for step in steps:
-        for slot, x in enumerate(step.inputs):
-            if x.kind == "constant" and step.operation is not None and step in place:
-                users[x][place[step], slot] += 1
-                if step.operation.name == "getitem":
-                    arrays.add(x)
-    groups: dict[Any, Group] = defaultdict(list)
-    for group in _divided(constants, lambda step: (step.name, frozenset(users[step].items()))):
-        in_turn = bool(users[group[0]]) and group[0] not in arrays and not is_one_constant(group)
-        for step in group:
-            groups[group[0] if in_turn else (step.name, _value(step))].append(step)
-    return list(groups.values())
+    users = _users(groups, constants)
+    arrays = {
+        x
+        for group in groups
+        for step in group.steps
+        for x in step.inputs
+        if step.operation is not None and step.operation.name == "getitem"
+    }
+    parts: dict[Any, list[Step]] = defaultdict(list)
+    for step in constants:
+        parts[step.name, frozenset(Counter((i, slot) for i, slot, _, _ in users[step]).items())].append(step)
+    found: list[Group] = []
+    rest: dict[Any, list[Step]] = defaultdict(list)
+    for part in parts.values():
+        sequence = None
+        if users[part[0]] and part[0] not in arrays and not is_one_constant(part):
+            sequence = _in_turn(part, users)
+        if sequence is not None:
+            found.append(sequence)
+        else:
+            for step in part:
+                rest[step.name, _value(step)].append(step)
+    return found + [Group(same) for same in rest.values()]
+
+
+def _in_turn(steps: list[Step], users: dict[Step, list]) -> Group | None:
+    """Steps as a sequence, each at the point where it is first used; None if several are used at one point."""
+    first = [min(users[step], key=lambda use: use[:3]) for step in steps]
+    points = [point for _, _, point, _ in first]
+    if len(steps) < 2 or len(set(points)) < len(points) or len({(use[0], use[1]) for use in first}) > 1:
+        return None
+    return Group(steps, first[0][3], points)
 
 
 def is_number(step: Step) -> bool:
@@ -93,9 +154,9 @@ def is_number(step: Step) -> bool:
     return step.kind == "constant" and isinstance(step.value, (bool, int, float))
 
 
-def is_one_constant(group: Group) -> bool:
+def is_one_constant(steps: Sequence[Step]) -> bool:
     """Whether these are one constant: a sequence of constants has different values."""
-    return group[0].kind == "constant" and len(set(map(_value, group))) == 1
+    return steps[0].kind == "constant" and len(set(map(_value, steps))) == 1
 
 
 def _value(step: Step) -> Hashable:
@@ -110,81 +171,30 @@ def _value(step: Step) -> Hashable:
 
 def _divided_by_what_enters(group: Group, entry: dict[Step, int]) -> list[Group]:
     """By the parameters and inputs that are read, where every visit reads one, and by the operation's attributes."""
-    if len(group) == 1 or group[0].operation is None:
+    if len(group.steps) == 1:
         return [group]
     parts = []
-    for alike in _divided(group, lambda step: len(step.inputs)):
-        slots = [s for s in range(len(alike[0].inputs)) if all(step.inputs[s].operation is None for step in alike)]
-        parts += _divided(alike, lambda step: tuple(entry[step.inputs[s]] for s in slots))  # noqa: B023
+    for alike in group.divided(lambda step: len(step.inputs)) if not _grows(group) else [group]:
+        slots = range(min(len(step.inputs) for step in alike.steps))
+        fixed = [s for s in slots if all(step.inputs[s].kind == "parameter" for step in alike.steps)]
+        parts += alike.divided(lambda step: tuple(entry[step.inputs[s]] for s in fixed))  # noqa: B023
     return [p for part in parts for p in _divided_by_attributes(part)]
 
 
+def _grows(group: Group) -> bool:
+    """Whether it takes as many inputs as there have been steps so far."""
+    several = group.first.operation is not None and group.first.operation.variadic
+    return several and len({len(step.inputs) for step in group.steps}) == len(group.steps) > 2
+
+
 def _divided_by_attributes(group: Group) -> list[Group]:
-    """But the elements of an array that are read one after another belong together."""
-    if not any(step.attributes for step in group):
+    """But an index that moves evenly, from element to element of an array, is one."""
+    if not any(step.attributes for step in group.steps):
         return [group]
-    if group[0].operation is not None and group[0].operation.name == "getitem":
-        by_array = [run for part in _divided(group, lambda step: step.inputs) for run in _runs(part)]
-        if all(offset(part) is not None for part in by_array):
-            return by_array
-    return _divided(group, lambda step: repr(step.attributes))
-
-
-def _runs(group: Group) -> list[Group]:
-    """The visits of each time that an array is gone through."""
-    starts = [i for i, step in enumerate(group) if step.attributes == group[0].attributes]
-    return [group[start:stop] for start, stop in pairwise([*starts, len(group)])]
-
-
-def _divided_while_possible(groups: list[Group]) -> list[Group]:
-    """What is computed from divided groups one by one is divided too, and so on."""
-    while True:
-        group_of = _number(groups)
-        users: dict[Step, set[int]] = defaultdict(set)
-        for step, number in ((step, i) for i, group in enumerate(groups) for step in group):
-            for x in step.inputs:
-                if x.kind == "constant":
-                    users[x].add(number)
-        divided = [part for group in groups for part in _divided_by_neighbours(group, groups, group_of, users)]
-        if len(divided) == len(groups):
-            return groups
-        groups = divided
-
-
-def _divided_by_neighbours(
-    group: Group, groups: list[Group], group_of: dict[Step, int], users: dict[Step, set[int]]
-) -> list[Group]:
-    """By the group that one of the inputs comes from, if each of those brings as many values as it has visits.
-
-    A sequence of constants, which comes from nowhere, is divided by what uses it.
-    """
-    if group[0].kind == "constant" and len(group) > 1:
-        return _divided(group, lambda step: frozenset(users[step]))
-    if len(group) > 1 and all(len(step.inputs) > 1 and _takes_all(step, groups, group_of) for step in group):
-        return _divided(group, lambda step: group_of[step.inputs[0]])
-    for slot in range(len(group[0].inputs)):
-        parts = _divided(group, lambda step: group_of[step.inputs[slot]])  # noqa: B023
-        sources = [groups[group_of[part[0].inputs[slot]]] for part in parts]
-        if len(parts) > 1 and all(
-            len(source) == len(part) and source[0].operation is not None
-            for source, part in zip(sources, parts, strict=True)
+    if group.first.operation is not None and group.first.operation.name == "getitem" and group.loops:
+        numbers = [numbers_of(step.attributes["index"]) for step in group.steps]
+        if len({shape for shape, _ in numbers}) == 1 and all(
+            affine(group.points, column) is not None for column in zip(*(found for _, found in numbers), strict=True)
         ):
-            return parts
-    return [group]
-
-
-def _takes_all(step: Step, groups: list[Group], group_of: dict[Step, int]) -> bool:
-    """Whether its inputs are all visits of one other group, as of a stack."""
-    source = groups[group_of[step.inputs[0]]]
-    return len(source) == len(step.inputs) and all(a is b for a, b in zip(source, step.inputs, strict=True))
-
-
-def _number(groups: Iterable[Group]) -> dict[Step, int]:
-    return {step: i for i, group in enumerate(groups) for step in group}
-
-
-def _divided(group: Group, key: Callable[[Step], Hashable]) -> list[Group]:
-    parts: dict[Hashable, Group] = defaultdict(list)
-    for step in group:
-        parts[key(step)].append(step)
-    return list(parts.values())
+            return [group]
+    return group.divided(lambda step: repr(step.attributes))

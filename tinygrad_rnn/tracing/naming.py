@@ -1,18 +1,28 @@
-"""Names for what a run computed, read from the code: ``h = tanh(a)`` makes an h.
+"""Names for the values of a run, read from the code.
 
-A place in the code is an expression. If it is all of what an assignment receives, the assignment's target is
-its name. If it is all of what a function returns, the name is what the caller does with it.
+What was computed is called by what receives it: ``h = tanh(a)`` makes an h. A place in the code is an expression. If it
+is all of what an assignment receives, the assignment's target is its name, as the list is of what is appended to it. If
+it is all of what a function returns, the name is what the caller does with it. What a function hands on to itself is
+called as its argument.
+
+What was not computed is called by what holds it, a variable, an attribute, a key or an index: `Holders` finds the path
+``params.0``, ``model.encoder.W``.
 """
 
 from __future__ import annotations
 
 import ast
 import linecache
+import re
+from collections import deque
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from types import CodeType
-from typing import NamedTuple
+from itertools import islice
+from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
+from typing import Any, NamedTuple
 
 from ..autodiff.sites import is_engine, place
+from ..nn.identity import IdentityKey
 
 RETURNED = "return"
 """Stands for what the caller makes of it. No variable can be called so."""
@@ -34,13 +44,36 @@ EACH = -1
 """The element of a comprehension: every one of the sequence in turn."""
 
 
+class Loop:
+    """Something in the code that repeats: a `for` or `while` loop, or a function that is called again and again.
+
+    That is, from one place: by `reduce`, by `map`, or by itself.
+
+    site          where it is: its first line
+    repeats       whether it is an expression that is run several times at one time, by `sum` or an engine's function
+    calls_itself  for a function that does: from where
+    """
+
+    __slots__ = ("calls_itself", "repeats", "site")
+
+    def __init__(self, site: Site, repeats: bool = False):
+        self.site, self.repeats = site, repeats
+        self.calls_itself: Site | None = None
+
+    def __repr__(self) -> str:
+        return f"<the loop at {self.site.in_user_code()}>"
+
+
 class Site:
-    """An expression being run, and the expression in the calling function that led there. One object a place."""
+    """An expression being run, and the expression in the calling function that led there. One object a place.
 
-    __slots__ = ("caller", "code", "instruction")
+    loops  that it is in, with those that the calling function is in; outermost first
+    """
 
-    def __init__(self, caller: Site | None, code: CodeType, instruction: int):
-        self.caller, self.code, self.instruction = caller, code, instruction
+    __slots__ = ("caller", "code", "instruction", "loops")
+
+    def __init__(self, caller: Site | None, code: CodeType, instruction: int, loops: tuple[Loop, ...] = ()):
+        self.caller, self.code, self.instruction, self.loops = caller, code, instruction, loops
 
     def in_user_code(self) -> Site:
         """The innermost place that is not inside the engine."""
@@ -48,6 +81,14 @@ class Site:
         while site.caller is not None and is_engine(site.code):
             site = site.caller
         return site
+
+    @property
+    def line(self) -> int:
+        return place(self.code, self.instruction).line
+
+    def text(self) -> str:
+        """The expression as it is written; "" where the source cannot be read."""
+        return place(self.code, self.instruction).text()
 
     def __str__(self) -> str:
         return str(place(self.code, self.instruction))
@@ -69,6 +110,8 @@ def name_of(site: Site, visit: int) -> str | None:
         if received.element is not None:
             element, many = received.element, received.many
         if received.target != RETURNED:
+            if is_engine(at.code):
+                return None  # inside a layer of the library
             target = received.target if element is None else _element(received.target, element, many, visit)
             return target if isinstance(target, str) else None
         if at.caller is None:
@@ -91,19 +134,15 @@ def _receiver(code: CodeType, instruction: int) -> Received | None:
     """What receives the value of the expression at an instruction."""
     at = place(code, instruction)
     linecache.checkcache(at.file)  # the module may have been edited and loaded again
-    receivers = _receivers("".join(linecache.getlines(at.file)))
+    receivers = _receivers(_source(code))
     return receivers.get((at.line, at.column, at.end_line, at.end_column))
 
 
 @lru_cache(maxsize=256)
 def _receivers(source: str) -> dict[Span, Received]:
     """For every expression of a source text that something receives: by its span, what receives it."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):  # not Python; null bytes
-        return {}
     found: dict[Span, Received] = {}
-    for node in ast.walk(tree):
+    for node in ast.walk(_parsed(source)):
         match node:
             case ast.Assign(targets=[*_, target], value=value):
                 found |= _received(_target(target), value)
@@ -113,9 +152,62 @@ def _receivers(source: str) -> dict[Span, Received]:
                 found[_span(node)] = Received(_target(target))
             case ast.Return(value=ast.expr() as value) | ast.Lambda(body=value):
                 found |= _received(RETURNED, value)
+            case ast.Call(func=ast.Attribute(value=holder, attr="append" | "appendleft"), args=[value]):
+                found |= _received(_target(holder), value)
+            case ast.FunctionDef(name=name, args=ast.arguments(args=parameters)):
+                for call in ast.walk(node):
+                    match call:
+                        case ast.Call(func=ast.Name(id=called), args=values) if called == name:
+                            for parameter, value in zip(parameters, values, strict=False):
+                                found |= _received(parameter.arg, value)
             case ast.Tuple(ctx=ast.Store()) | ast.List(ctx=ast.Store()):  # where a, b = x goes through x
                 found[_span(node)] = Received(_target(node))
     return found
+
+
+def name_of_operand(site: Site, slot: int) -> str | None:
+    """What the code calls an operand of the expression at `site`: mask in ``mask[t] * h``, gap in ``d["gap"] * h``.
+
+    None if it is no name.
+    """
+    site = site.in_user_code()
+    at = place(site.code, site.instruction)
+    operands = _operands(_source(site.code)).get((at.line, at.column, at.end_line, at.end_column), ())
+    match operands[slot] if slot < len(operands) else None:
+        case ast.Subscript(slice=ast.Constant(value=str() as key)):
+            return key
+        case ast.expr() as operand:
+            target = _target(operand)
+            return target if isinstance(target, str) else None
+    return None
+
+
+@lru_cache(maxsize=256)
+def _operands(source: str) -> dict[Span, list[ast.expr]]:
+    """For every operation and call in a source text: by its span, what it is applied to."""
+    found: dict[Span, list[ast.expr]] = {}
+    for node in ast.walk(_parsed(source)):
+        match node:
+            case ast.BinOp(left=left, right=right):
+                found[_span(node)] = [left, right]
+            case ast.Call(args=arguments):
+                found[_span(node)] = arguments
+    return found
+
+
+def _source(code: CodeType) -> str:
+    """The file that a function is from, also a notebook's cell; from Python 3.13 on also what was typed at a prompt."""
+    lines = linecache.getlines(code.co_filename)
+    if not lines and hasattr(linecache, "_getlines_from_code"):
+        lines = linecache._getlines_from_code(code)
+    return "".join(lines)
+
+
+def _parsed(source: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # not Python; null bytes; nested too deep
+        return ast.Module([], [])
 
 
 def _received(target: Target, value: ast.expr, element: int | None = None, many: int = 0) -> dict[Span, Received]:
@@ -169,3 +261,101 @@ def _spread(targets: tuple[Target, ...], many: int) -> tuple[Target, ...]:
 def _span(node: ast.expr | ast.stmt) -> Span:
     assert node.end_lineno is not None and node.end_col_offset is not None
     return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
+
+
+# -- what holds a value ------------------------------------------------------------------------------------
+
+DEEPEST, MOST = 6, 10_000
+"""How deep a value may lie in a variable, and how many values of one variable are looked at."""
+
+
+class Holders:
+    """Finds which variable holds a value that a run did not compute, be it in a list, a dict or an object.
+
+    root  the recorded function, or the object whose method it is: its attributes need no prefix
+    """
+
+    def __init__(self, root: Any):
+        self._root = root
+        self._paths: dict[IdentityKey[Any], dict[IdentityKey[Any], str]] = {}
+
+    def path(self, thing: Any, frames: Sequence[FrameType], *, of_data: bool = False) -> str | None:
+        """The path to a value, ``params.0`` or ``cell.W``, seen from the frames of a run; None if nothing holds it.
+
+        frames   the innermost first; but the outermost is asked first, for what is called w in a function that does
+                 one thing to many values has a name of its own outside. A loop's variable is asked last, for the same
+                 reason
+        of_data  the value is no parameter: a loop's variable, or the list itself, is the name of all elements of a list
+        """
+        for frame in reversed(frames):
+            passing = frozenset[str]() if of_data else _loop_variables(frame.f_code)
+            scopes = [{k: v for k, v in frame.f_locals.items() if not k.startswith(".")}, frame.f_globals]
+            for scope in scopes:
+                for name, value in scope.items():
+                    if value is thing and name not in passing:
+                        return name
+            for scope in scopes:
+                for name, value in list(scope.items()):
+                    inner = self._inside(value).get(IdentityKey(thing)) if name not in passing else None
+                    if inner is not None:
+                        path = inner if value is self._root else f"{name}.{inner}"
+                        return re.sub(r"(\.\d+)+$", "", path) if of_data else path
+            for name in passing:
+                if scopes[0].get(name) is thing:
+                    return name
+        return None
+
+    def _inside(self, container: Any) -> dict[IdentityKey[Any], str]:
+        """The paths of all that is in a container; looked up once in a run."""
+        key = IdentityKey(container)
+        if key not in self._paths:
+            found: dict[IdentityKey[Any], str] = {}
+            pending = deque([("", container, 0)])
+            while pending:
+                path, value, depth = pending.popleft()
+                for name, part in islice(_parts(value), MOST - len(found)):
+                    if IdentityKey(part) not in found:
+                        found[IdentityKey(part)] = inner = f"{path}.{name}" if path else str(name)
+                        if depth < DEEPEST:
+                            pending.append((inner, part, depth + 1))
+            self._paths[key] = found
+        return self._paths[key]
+
+
+def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
+    """What a container holds, by key, index or attribute; nothing for a leaf."""
+    if isinstance(value, dict):
+        return list(value.items())
+    if isinstance(value, (list, tuple, deque)):
+        return list(zip(getattr(value, "_fields", range(len(value))), value, strict=True))
+    if isinstance(value, (type, ModuleType, FunctionType, MethodType)) or not hasattr(value, "__dict__"):
+        return ()
+    return list(vars(value).items())
+
+
+def split(path: str) -> tuple[str, str]:
+    """The owner and the name of what has a path: its last key that is no number, with the numbers behind it.
+
+    ``encoder.W`` is the W of encoder, ``encoder.layers.0`` its layers.0.
+    """
+    keys = path.split(".")
+    last = max((i for i, key in enumerate(keys) if not key.isdecimal()), default=0)
+    return ".".join(keys[:last]), ".".join(keys[last:])
+
+
+@lru_cache(maxsize=1024)
+def _loop_variables(code: CodeType) -> frozenset[str]:
+    """The variables of a function that a ``for`` sets anew in each round."""
+    lines = [line for _, _, line in code.co_lines() if line is not None]
+    if not lines:
+        return frozenset()
+    within = range(min(lines), max(lines) + 1)
+    targets = _loop_targets(_source(code))
+    return frozenset(name for line, name in targets if line in within)
+
+
+@lru_cache(maxsize=256)
+def _loop_targets(source: str) -> list[tuple[int, str]]:
+    tree = _parsed(source)
+    loops = (node.target for node in ast.walk(tree) if isinstance(node, (ast.For, ast.comprehension)))
+    return [(n.lineno, n.id) for target in loops for n in ast.walk(target) if isinstance(n, ast.Name)]

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import gc
 import inspect
+import re
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,11 @@ from ..autodiff.nests import flatten, flatten_with_paths, rebuild
 from ..autodiff.reverse import Gradients, Node, ancestors, fitted
 from ..autodiff.tensor import Tensor, differentiate, seed
 from ..nn.modules import called
+from . import naming
 from .circuit import Circuit
+from .data import with_data, with_the_same_data
 from .fold import fold
+from .reading import Reading
 from .recorder import Recorder, Step
 
 
@@ -96,9 +101,13 @@ class Graph:
         told = _Told(recorder, nodes, ends)
         with mode(gradients=False, recorder=recorder), _nothing_is_garbage():
             differentiate(nodes, start, told.arrive, gradients=told)
+        with_the_same_data(recorder.steps[len(self.steps) :])
         gradients = told.complete
-        leaves = {step.path: g for step, g in gradients.items() if step.operation is None}
-        both = Graph(recorder, self.arguments, {path: Tensor.result(g.value) for path, g in leaves.items()})
+        returned: dict[str, Tensor] = {}
+        for step, g in gradients.items():
+            if step.operation is None:
+                returned[_unused(step.path or step.kind, returned)] = Tensor.result(g.value)
+        both = Graph(recorder, self.arguments, returned)
         both.gradients, both.forward = gradients, self
         return both
 
@@ -108,11 +117,35 @@ class Graph:
         by  a further key for operations: steps of one place are one component only if it is equal for them. With
             ``by=lambda step: step.index`` each step is a component: nothing is folded.
         """
-        return self._circuit if by is None else fold(self.steps, self.outputs, by)
+        return self._circuit if by is None else self._folded(by)
+
+    @cached_property
+    def unrolled(self) -> Circuit:
+        """The circuit with one loop of each nest of loops, in which the others are written out, round by round."""
+        is_nested = any(c.nested for c in self._circuit.components)
+        return self._folded(None, nested=False) if is_nested else self._circuit
 
     @cached_property
     def _circuit(self) -> Circuit:
-        return fold(self.steps, self.outputs)
+        return self._folded(None)
+
+    def _folded(self, by: Callable[[Step], Hashable] | None, nested: bool = True) -> Circuit:
+        with _nothing_is_garbage():
+            return fold(self.steps, self.outputs, by, nested)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What the circuit is about: variables and their names, weights, running sums. Raises FoldError without one."""
+        return self.read(self.fold())
+
+    def read(self, circuit: Circuit) -> Reading:
+        """The same of another circuit of this run: unrolled, or along one loop, where not every step is a visit."""
+        loss = next(iter(self.gradients), None)
+        if loss is None:
+            return Reading(circuit, circuit.outputs)
+        images = zip(self.fold().components, circuit.components, strict=False)
+        found = [c for c in circuit.components if loss in c.visits]
+        return Reading(circuit, found or [image for c, image in images if loss in c.visits])
 
     def __str__(self) -> str:
         return "\n".join(_table(self.steps))
@@ -128,10 +161,11 @@ def record(function: Callable[..., Any], *args: Any) -> Graph:
     """
     arguments = rebuild(args, lambda a: Tensor(a) if isinstance(a, np.ndarray) else a)
     recorder = Recorder(function)
-    for name, a in zip(_argument_names(function, arguments), flatten(arguments), strict=True):
+    for path, a in zip(_argument_paths(function, arguments), flatten(arguments), strict=True):
         if isinstance(a, Tensor):
-            recorder.enter(a, "input", name)
-    with mode(recorder=recorder):
+            owner, name = naming.split(path)
+            recorder.enter(a, "input", name).module = owner
+    with mode(recorder=recorder), recorder.iterations:
         try:
             returned = function(*arguments)
         except Exception as error:
@@ -139,6 +173,7 @@ def record(function: Callable[..., Any], *args: Any) -> Graph:
             error.graph = Graph(recorder, arguments, ())  # type: ignore[attr-defined]
             raise
     recorder.finish()
+    recorder.steps = with_data(recorder.steps)
     return Graph(recorder, arguments, returned)
 
 
@@ -173,7 +208,7 @@ class _Told(Gradients):
 
 @contextmanager
 def _nothing_is_garbage() -> Iterator[None]:
-    """Keep Python from looking for garbage among many new steps that all stay: it takes a tenth of the time."""
+    """Keep Python from looking for garbage among many new objects that all stay: it takes up to a third of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -183,17 +218,21 @@ def _nothing_is_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _argument_names(function: Callable[..., Any], arguments: tuple) -> list[str]:
-    """A name for each leaf of the arguments: the signature's, with the place inside a nest."""
+def _unused(path: str, taken: Collection[str]) -> str:
+    """The path, with a number behind it if it is taken."""
+    numbered = (f"{path}_{n}" for n in count(2))
+    return path if path not in taken else next(p for p in numbered if p not in taken)
+
+
+def _argument_paths(function: Callable[..., Any], arguments: tuple) -> list[str]:
+    """A path for each leaf of the arguments, ``params.W``: the signature's name, and the place inside a nest."""
     try:
         signature = inspect.signature(called(function))
     except ValueError:  # a builtin without a signature
-        return [f"input[{i}]" for i, _ in enumerate(flatten(arguments))]
-    named: list[tuple[str, Any]] = []
-    for parameter, value in signature.bind(*arguments).arguments.items():
-        several = signature.parameters[parameter].kind is inspect.Parameter.VAR_POSITIONAL
-        named += [(f"{parameter}[{i}]", v) for i, v in enumerate(value)] if several else [(parameter, value)]
-    return [path for parameter, value in named for path, _ in flatten_with_paths(value, parameter)]
+        return [f"input.{i}" for i, _ in enumerate(flatten(arguments))]
+    named = signature.bind(*arguments).arguments.items()
+    paths = [path for parameter, value in named for path, _ in flatten_with_paths(value, parameter)]
+    return [".".join(re.findall(r"[^\[\].'\"]+", path)) for path in paths]
 
 
 def _matching(recorded: tuple, given: tuple) -> list[np.ndarray]:

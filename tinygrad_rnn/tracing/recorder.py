@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -16,12 +17,13 @@ from ..autodiff.errors import complaint
 from ..autodiff.operation import Operation
 from ..autodiff.operations import methods
 from ..autodiff.reverse import Node, next_number
-from ..autodiff.sites import instruction_at
+from ..autodiff.sites import instruction_at, is_engine
 from ..autodiff.tensor import Tensor
 from ..nn.identity import IdentityKey
 from ..nn.modules import Module
 from . import naming
-from .naming import Site
+from .loops import Iterations, Span, alike, loops_of
+from .naming import Loop, Site
 
 
 @dataclass(eq=False, slots=True)
@@ -35,6 +37,7 @@ class Step:
     given      the name it was given; without one it is called by what the code does with it
     module     path of the module it ran in, ``encoder.cell``; "" outside of any and in the outermost one
     site       where in the code, with the calls that led there
+    iterations of each of the site's loops: how often it had begun again
     visit      how many times this module path, site and operation had run before; in the backward pass, `forward`'s
     forward    for a step of the backward pass: the step whose derivative rule made it
     slot       … and the input that the rule is for; None for a sum of gradients, which belongs to `forward`'s value
@@ -51,6 +54,7 @@ class Step:
     given: str | None = None
     module: str = ""
     site: Any = None
+    iterations: tuple[int, ...] = ()
     visit: int = 0
     forward: Step | None = None
     slot: int | None = None
@@ -97,10 +101,14 @@ class Recorder:
         self._of_memory: dict[Any, Step] = {}
         self._of_node: dict[Node, Step] = {}
         self._visits: defaultdict[Any, int] = defaultdict(int)
+        self.iterations = Iterations()
         self._calls: dict[FrameType, _Call] = {}
+        self._loops: dict[tuple[Site | None, IdentityKey[CodeType], Span | None], Loop] = {}
+        self._entries: defaultdict[tuple[Site | None, IdentityKey[CodeType], tuple[int, ...]], int] = defaultdict(int)
         self._sites: defaultdict[tuple[Site | None, IdentityKey[CodeType]], dict[int, Site]] = defaultdict(dict)
         self._paths: dict[tuple[str, IdentityKey[Module | None], IdentityKey[Module]], str] = {}
         self._roots: dict[IdentityKey[Module], str] = {}
+        self._holders = naming.Holders(getattr(function, "__self__", function))
         self._rule: tuple[Step, int | None, tuple[Step, int] | None] | None = None
         self._rule_steps = 0
         self._failed: Step | None = None
@@ -132,11 +140,13 @@ class Recorder:
             forward, step.slot, step.giver = self._rule
             step.forward, step.part = forward, self._rule_steps
             step.module, step.site, step.visit = forward.module, forward.site, forward.visit
+            step.iterations = forward.iterations
             self._rule_steps += 1
             return step
         if frame is not None:
             call = self._calls.get(frame) or self._call(frame)
             step.module, step.site = call.path, self._site(call, frame)
+            step.iterations = self._iterations(call, frame)
         place = step.module, step.site, operation.name
         step.visit = self._visits[place]
         self._visits[place] += 1
@@ -220,13 +230,12 @@ class Recorder:
             pending.append(frame)
             above = _outside_engine(frame.f_back)
             if above is None:
-                known = _Call(None, None, "", {})
+                known = _Call(None, None, None, "", {})
             else:
                 frame = above
                 known = self._calls.get(frame)
         for inner in reversed(pending):
-            site = self._site(known, frame) if frame is not inner else None
-            known = self._calls[inner] = self._entered(inner, site, known)
+            known = self._calls[inner] = self._entered(inner, known, None if frame is inner else frame)
             frame = inner
         return known
 
@@ -234,22 +243,53 @@ class Recorder:
         """Where in the code a frame is, which is that of `call`."""
         site = call.sites.get(frame.f_lasti)
         if site is None:
+            linecache.lazycache(frame.f_code.co_filename, frame.f_globals)  # a module in a zip brings its own loader
             start = instruction_at(frame.f_code, frame.f_lasti)
-            site = call.sites.setdefault(start, Site(call.caller, frame.f_code, start))
+            start = alike(frame.f_code).get(start, start)
+            site = call.sites.get(start)
+            if site is None:
+                loops = tuple(self._loop(call.caller, frame.f_code, span) for span in call.spans.get(start, ()))
+                site = call.sites[start] = Site(call.caller, frame.f_code, start, call.loops + loops)
             call.sites[frame.f_lasti] = site
         return site
 
-    def _entered(self, frame: FrameType, site: Site | None, outer: _Call) -> _Call:
-        """A call, and the module it entered: the one that is the first argument of its function."""
+    def _loop(self, caller: Site | None, code: CodeType, span: Span | None) -> Loop:
+        """A loop of a function, or (without a span) that function if it is called again and again."""
+        place = caller, IdentityKey(code), span
+        if place not in self._loops:
+            self._loops[place] = Loop(Site(caller, code, span.start if span else 0))
+        return self._loops[place]
+
+    def _iterations(self, call: _Call, frame: FrameType) -> tuple[int, ...]:
+        spans = call.spans.get(frame.f_lasti)
+        return call.iterations + self.iterations.at(frame, spans) if spans else call.iterations
+
+    def _entered(self, frame: FrameType, outer: _Call, above: FrameType | None) -> _Call:
+        """A call from the frame `above`, and the module it entered: the one that is its function's first argument.
+
+        A function that calls itself is a loop, like one that is called again and again from one place.
+        """
         code = frame.f_code
-        sites = self._sites[site, IdentityKey(code)]
+        site = self._site(outer, above) if above else None
+        iterations = self._iterations(outer, above) if above else ()
+        itself = outer.within(code)
+        if itself is not None:
+            itself.loops[-1].calls_itself = site
+            site, iterations = itself.caller, itself.iterations[:-1]
+        place = site, IdentityKey(code)
+        number = self._entries[*place, iterations]
+        self._entries[*place, iterations] += 1
+        call = _Call(site, code, outer.module, outer.path, self._sites[place], outer)
+        call.loops = (*(site.loops if site else ()), self._loop(site, code, None))
+        call.iterations = (*iterations, number)
+        call.spans = loops_of(code)
         module = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-        if not isinstance(module, Module) or module is outer.module:
-            return _Call(site, outer.module, outer.path, sites, outer)
-        place = outer.path, IdentityKey(outer.module), IdentityKey(module)
-        if place not in self._paths:
-            self._paths[place] = self._path(module, outer, frame)
-        return _Call(site, module, self._paths[place], sites, outer)
+        if isinstance(module, Module) and module is not outer.module:
+            way = outer.path, IdentityKey(outer.module), IdentityKey(module)
+            if way not in self._paths:
+                self._paths[way] = self._path(module, outer, frame)
+            call.module, call.path = module, self._paths[way]
+        return call
 
     def _path(self, module: Module, outer: _Call, frame: FrameType) -> str:
         around: _Call | None = outer
@@ -263,42 +303,64 @@ class Recorder:
             return ""
         root = IdentityKey(module)
         if root not in self._roots:
-            path = _variable(module, frame.f_back) or type(module).__name__
+            path = self._holders.path(module, _frames(frame.f_back)) or type(module).__name__
             taken = path in self._roots.values()
             self._roots[root] = f"{path}{len(self._roots) + 1}" if taken else path
         return self._roots[root]
 
     def _named(self, step: Step, thing: Any, frame: FrameType | None) -> Step:
-        """Name what came from outside: a parameter by its attribute, anything else by the variable that holds it."""
-        call = None if frame is None else self._call(frame)
+        """Name what came from outside by what holds it: first the modules that run, then all variables."""
+        of_data = step.kind == "constant"
+        path = self._attribute(thing, frame) or self._holders.path(thing, _frames(frame), of_data=of_data)
+        if path is not None:
+            step.module, name = naming.split(path)
+            step.given = step.given or name
+        return step
+
+    def _attribute(self, thing: Any, frame: FrameType | None) -> str | None:
+        """The path of a parameter of a module that runs."""
+        call = None if frame is None or not isinstance(thing, Tensor) else self._call(frame)
         while call is not None:
-            if call.module is not None and isinstance(thing, Tensor):
+            if call.module is not None:
                 for path, parameter in call.module.named_parameters():
                     if parameter is thing:
-                        prefix, _, attribute = path.rpartition(".")
-                        step.given = step.given or attribute
-                        step.module = f"{call.path}.{prefix}" if call.path and prefix else call.path or prefix
-                        return step
+                        return f"{call.path}.{path}" if call.path else path
             call = call.outer
-        step.given = step.given or _variable(thing, frame)
-        return step
+        return None
 
 
 @dataclass(slots=True, eq=False)
 class _Call:
     """A function that runs.
 
-    caller  where it was called; None for the recorded function
-    module  the module whose method it is, or in whose method it runs; and the `path` of that module
-    sites   its places so far, by the number of the instruction; all calls of one function from one place share them
-    outer   the call that it was called in
+    caller      where it was called; None for the recorded function
+    code        of the function; None around the recorded function
+    module      the module whose method it is, or in whose method it runs; and the `path` of that module
+    sites       its places so far, by the number of the instruction; all calls of one function from one place share them
+    outer       the call that it was called in
+    loops       that it was called in; the last one counts the calls from the same place
+    iterations  of these loops
+    spans       the loops of its own around each of its instructions
     """
 
     caller: Site | None
+    code: CodeType | None
     module: Module | None
     path: str
     sites: dict[int, Site]
     outer: _Call | None = None
+    loops: tuple[Loop, ...] = ()
+    iterations: tuple[int, ...] = ()
+    spans: dict[int, tuple[Span, ...]] = field(default_factory=dict)
+
+    def within(self, code: CodeType) -> _Call | None:
+        """The outermost call of a function among this one and those around it."""
+        found, call = None, self if not is_engine(code) else None
+        while call is not None:
+            if call.code is code:
+                found = call
+            call = call.outer
+        return found
 
 
 _ENGINE = frozenset((Tensor.__module__, Operation.__module__, methods.__name__, numpy_protocol.__name__, __name__))
@@ -317,12 +379,10 @@ def _memory(array: np.ndarray) -> tuple:
     return array.ctypes.data, array.shape, array.strides, array.dtype
 
 
-def _variable(thing: Any, frame: FrameType | None) -> str | None:
-    """The name of the variable that holds `thing`, seen from a frame."""
+def _frames(frame: FrameType | None) -> list[FrameType]:
+    """The frames from here out to the recorded function's, the innermost first."""
+    found = []
     while frame is not None and frame.f_globals.get("__name__") != _BOUNDARY:
-        for scope in (frame.f_locals, frame.f_globals):
-            for name, value in scope.items():
-                if value is thing and not name.startswith("."):
-                    return name
+        found.append(frame)
         frame = frame.f_back
-    return None
+    return found

@@ -150,13 +150,13 @@ class _Input:
         return "tensor"
 
 
-_INPUT = _Input()
+INPUT = _Input()
 
 
 def _filled(index, tensors):
-    """The index with each `_INPUT` replaced by the tensor that it stands for."""
+    """The index with each `INPUT` replaced by the tensor that it stands for."""
     tensors = iter(tensors)
-    return tuple(next(tensors) if part is _INPUT else part for part in index)
+    return tuple(next(tensors) if part is INPUT else part for part in index)
 
 
 def _add_at(total, g, index):
@@ -217,6 +217,8 @@ def getitem(x: Any, index: Any) -> Tensor:
         return _read.apply((x,), {"index": index})
     parts, tensors = [], []
     for part in index:
+        if isinstance(part, np.integer):
+            part = int(part)
         if isinstance(part, (list, np.ndarray, bool, np.bool)):
             # a copy, which nobody else can change before the backward pass; [] are no integers
             part = np.array(part, dtype=int if isinstance(part, list) and not part else None)
@@ -224,7 +226,7 @@ def getitem(x: Any, index: Any) -> Tensor:
             raise complaint(IndexError, f"getitem: an index must be integers or booleans, not {part.dtype}")
         if isinstance(part, Tensor):
             tensors.append(part)
-        parts.append(_INPUT if isinstance(part, Tensor) else part)
+        parts.append(INPUT if isinstance(part, Tensor) else part)
     return _read.apply((x, *tensors), {"index": tuple(parts)})
 
 
