@@ -115,8 +115,8 @@ CIRCUITS = {
     "pattern-4": ["x –U→ h", RECURRENCE, *OUTPUT, "y –→ ■ –R→ h"],
     "bidirectional": ["x –U→ h", "x –S→ g", "g –→ ■ –R→ g", "g –Q→ o", RECURRENCE, *OUTPUT],
     "encoder-decoder": [
-        *("x –U→ h", RECURRENCE, "h –Q, t = T→ C"),
-        *("C –R→ h", RECURRENCE, "y –→ ■ –U→ h", *OUTPUT),
+        *("x –U_encoder→ h_encoder –→ ■ –W_encoder→ h_encoder", "h_encoder –Q, t = T→ C –R→ h_decoder"),
+        *("h_decoder –→ ■ –W_decoder→ h_decoder", "y –→ ■ –U_decoder→ h_decoder –V→ o –→ L", "y –→ L"),
     ],
     "deep-states": ["x –U→ h –S→ z", RECURRENCE, "z –→ ■ –R→ z", "z –V→ o –→ L", "y –→ L"],
     "deep-transition": ["x –E→ e –U→ h", "h –→ ■ –M→ m –W→ h", "h –S→ z –V→ o –→ L", "y –→ L"],
@@ -125,21 +125,21 @@ CIRCUITS = {
     "leaky": ["x –U→ h", RECURRENCE, "h –→ ■ –1 − 1/α→ h", *OUTPUT],
     "layer-rnn": ["x –U₀→ h", "h –→ ■ –W₀→ h –t = T→ h_n"],
     "layer-stacked": [
-        *("x –U₀→ h", "h –→ ■ –W₀→ h –t = T→ h_n"),
-        *("h –U₁→ h", "h –→ ■ –W₁→ h –t = T→ h_n"),
+        *("x –U₀→ h₀", "h₀ –→ ■ –W₀→ h₀ –t = T→ h_n"),
+        *("h₀ –U₁→ h₁", "h₁ –→ ■ –W₁→ h₁ –t = T→ h_n"),
     ],
     "layer-bidirectional": [
-        *("x –U₀→ h", "h –→ ■ –W₀→ h –t = T→ h_n", "h –→ y"),
-        *("x –U₀′→ h", "h –→ ■ –W₀′→ h –t = 1→ h_n", "h –→ y"),
+        *("x –U₀→ h₀", "h₀ –→ ■ –W₀→ h₀ –t = T→ h_n", "h₀ –→ y"),
+        *("x –U₀′→ h₁", "h₁ –→ ■ –W₀′→ h₁ –t = 1→ h_n", "h₁ –→ y"),
     ],
     "lstm": [
-        *("x –Uf→ f", "x –Ug→ g", "x –Uo→ q", "x –U→ a"),
-        *("h –→ ■ –Wf→ f", "■ –Wg→ g", "■ –Wo→ q", "■ –W→ a"),
+        *("x –Uᶠ→ f", "x –Uᵍ→ g", "x –Uᵒ→ q", "x –U→ a"),
+        *("h –→ ■ –Wᶠ→ f", "■ –Wᵍ→ g", "■ –Wᵒ→ q", "■ –W→ a"),
         *("f –→ s", "g –→ s", "a –→ s", "s –→ ■ –→ s", "s –→ h", "q –→ h", *OUTPUT),
     ],
     "gru": [
-        *("x –Uu→ u", "x –Ur→ r", "x –U→ n", "r –W→ n"),
-        *("h –→ ■ –Wu→ u", "■ –Wr→ r", "■ –W→ n", "■ –→ h", "u –→ h", "n –→ h", *OUTPUT),
+        *("x –Uᵘ→ u", "x –Uʳ→ r", "x –U→ n", "r –W→ n"),
+        *("h –→ ■ –Wᵘ→ u", "■ –Wʳ→ r", "■ –W→ n", "■ –→ h", "u –→ h", "n –→ h", *OUTPUT),
     ],
 }
 
@@ -156,8 +156,18 @@ def test_the_delays_of_a_bidirectional_network_point_both_ways_in_time():
 
 def test_the_gates_of_an_lstm_stand_side_by_side_between_its_inputs_and_its_state():
     rows = {v.label: v.y for v in _drawn("lstm", "circuit").vertices if v.kind != "delay"}
-    assert len({rows[gate] for gate in "fgqa"}) == 1
-    assert rows["x"] < rows["f"] < rows["s"] < rows["h"] < rows["o"] < rows["L"] < rows["y"]
+    assert len({rows[gate] for gate in "fgqah"}) == 1
+    assert rows["x"] < rows["f"] < rows["s"] < rows["o"] < rows["L"] < rows["y"]
+
+
+def test_the_output_of_an_lstm_stands_at_the_end_of_its_step_and_is_carried_to_the_beginning_of_the_next():
+    vertices = _drawn("lstm", "unfolded", steps=(1, 2, 3)).vertices
+    second = {v.label: v for v in vertices if v.label.endswith("⁽²⁾") and v.kind != "carried"}
+    assert all(second[f"{gate}⁽²⁾"].x < second["h⁽²⁾"].x for gate in "gfaq")
+    (carried,) = (v for v in vertices if v.kind == "carried" and v.label == "h⁽²⁾")
+    third = {v.label: v for v in vertices if v.label.endswith("⁽³⁾")}
+    assert second["h⁽²⁾"].x < carried.x < third["x⁽³⁾"].x
+    assert carried.y == third["x⁽³⁾"].y
 
 
 def test_the_weights_of_an_echo_state_network_that_are_not_trained_are_dashed():
@@ -168,7 +178,7 @@ def test_the_weights_of_an_echo_state_network_that_are_not_trained_are_dashed():
 def test_attention_leads_from_every_state_of_the_encoder_to_a_weighted_sum_to_the_decoder():
     arrows = _drawn("attention", "circuit").arrows
     assert [a.kind for a in arrows if a.label == "all t"] == ["all"]
-    expected = _listed("h –all t→ [h] –U→ e –→ α –→ C –R→ z", "[h] –→ C", "z –→ ■ –W→ e", "C –P→ o")
+    expected = _listed("h –all t→ [h] –U_score→ e –→ α –→ C –R→ z", "[h] –→ C", "z –→ ■ –W_score→ e", "C –P→ o")
     assert expected <= _arrows(_drawn("attention", "circuit"))
 
 
@@ -191,7 +201,8 @@ def test_attention_weights_above_an_even_share_are_written_near_their_heads():
 
 def test_an_explicit_memory_has_a_controller_heads_that_read_and_write_and_cells_that_are_carried_on():
     arrows = _arrows(_drawn("turing-machine", "circuit"))
-    assert _listed("x –U→ h", "r –→ ■ –R→ h", "M –→ ■ –→ M", "M –→ r", "w –→ M", "w –→ r", "e –→ M", "v –→ M") <= arrows
+    controller, memory = ("x –U→ h", "r –→ ■ –R→ h"), ("M –→ ■ –→ M –→ r", "e –→ M", "v –→ M")
+    assert _listed(*controller, *memory, "w_write –→ M", "w_read –→ r") <= arrows
 
 
 # -- unfolded, arrow by arrow ------------------------------------------------------------------------------
@@ -262,7 +273,7 @@ def test_the_encoder_and_the_decoder_have_lengths_of_their_own_with_the_context_
     graph = _recorded("encoder-decoder")
     assert graph.fold().lengths == [4, 5]
     diagram = _drawn("encoder-decoder", "unfolded", steps=(1, 2, 3, 4, 5))
-    assert _listed("h⁽⁴⁾ –Q→ C", *(f"C –R→ h⁽{t}⁾" for t in "¹²³⁴⁵")) <= _arrows(diagram)
+    assert _listed("h_encoder⁽⁴⁾ –Q→ C", *(f"C –R→ h_decoder⁽{t}⁾" for t in "¹²³⁴⁵")) <= _arrows(diagram)
     (context,) = (v.x for v in diagram.vertices if v.label == "C")
     assert max(v.x for v in diagram.vertices if v.label.startswith("x")) < context
     assert context < min(v.x for v in diagram.vertices if v.label.startswith("L"))

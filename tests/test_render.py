@@ -9,14 +9,14 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from viz.diagrams import diagram, vertices
 from viz.diagrams.diagram import Diagram
 from viz.diagrams.render import RendererMissing, RenderError, render, svg
 from viz.diagrams.vertices import Arrow, Vertex
-from viz.labels import at_step, visible, width
+from viz.labels import LOWERED, SUPERSCRIPTS, at_step, visible, width
 
 SVG = "{http://www.w3.org/2000/svg}"
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs the dot executable")
@@ -76,7 +76,15 @@ def unfolded(steps: int) -> Diagram:
 
 def texts(picture: str) -> list[str]:
     """Every text that an SVG picture shows; Graphviz sets some spaces as no-break spaces."""
-    return [(text.text or "").replace("\xa0", " ") for text in ElementTree.fromstring(picture).iter(f"{SVG}text")]
+    return [_read(text).replace("\xa0", " ") for text in ElementTree.fromstring(picture).iter(f"{SVG}text")]
+
+
+def _read(text: ElementTree.Element) -> str:
+    """A text with its superscripts, each of which is set as smaller letters above the line."""
+    raised = [
+        (part.text or "").translate(SUPERSCRIPTS if "font-size" in part.attrib else {0x200B: ""}) for part in text
+    ]
+    return "".join([text.text or "", *(part + (tspan.tail or "") for part, tspan in zip(raised, text, strict=True))])
 
 
 def ellipses(picture: str) -> list[tuple[float, float, float]]:
@@ -199,9 +207,25 @@ def test_any_text_is_shown_literally_wherever_it_stands(text: str) -> None:
 @needs_dot
 @settings(max_examples=25, deadline=None)
 @given(st.lists(ANY_TEXT, min_size=1, max_size=8, unique=True))
-def test_any_texts_at_all_are_shown_literally(names: list[str]) -> None:
+@example(["¹"])
+@example(["h⁽ᵗ⁻¹⁾ and ²"])
+@example(["W_xi", "b_&lt_amp;", "_₁"])
+def test_any_texts_at_all_are_shown_literally_but_for_what_marks_a_subscript(names: list[str]) -> None:
     drawing = Diagram([Vertex(name, f"-{name}", i, 0) for i, name in enumerate(names)], [])
-    assert texts(drawing._repr_svg_()) == [visible(f"-{name}", vertices.LIMIT).replace("\xa0", " ") for name in names]
+    labels = [visible(f"-{name}", vertices.LIMIT).replace("\xa0", " ") for name in names]
+    assert "".join(texts(drawing._repr_svg_())) == "".join(LOWERED.sub(_lowered, label) for label in labels)
+
+
+def _lowered(subscript: re.Match[str]) -> str:
+    return subscript[1].translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789"))
+
+
+@needs_dot
+def test_what_follows_an_underscore_is_small_and_below_the_line() -> None:
+    drawing = Diagram([Vertex("h", "h_prev⁽ᵗ⁾", 0, 0), Vertex("x", "x", 1, 0)], [Arrow("x", "h", "W_xi, U")])
+    parts = [text for text in ElementTree.fromstring(drawing._repr_svg_()).iter(f"{SVG}text") if "dy" in text.attrib]
+    assert [(text.text, text.attrib["dy"]) for text in parts] == [("xi", "0.3em"), ("prev", "0.3em")]
+    assert all(float(text.attrib["font-size"]) < 10 for text in parts)
 
 
 @needs_dot

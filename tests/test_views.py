@@ -114,13 +114,13 @@ def test_a_skip_of_two_steps_has_two_delay_squares():
     arrows = _arrows(viz.circuit(tg.record(_skip, np.ones((6, 3)), np.ones(3))))
     assert [arrow for arrow in arrows if arrow[0] == arrow[2] == "■"] == [("■", "", "■")]
     assert ("■", "W", "a") in arrows
-    assert ("■", "W2", "a") in arrows
+    assert ("■", "W₂", "a") in arrows
 
 
 def test_a_skip_of_two_steps_reaches_over_one_column():
     arrows = _arrows(viz.unfolded(tg.record(_skip, np.ones((4, 3)), np.ones(3))))
-    skips = {a for a in arrows if a[1] == "W2"}
-    assert skips == {(f"a⁽{a}⁾", "W2", f"a⁽{b}⁾") for a, b in [("⁻¹", "¹"), ("⁰", "²"), ("¹", "³"), ("²", "⁴")]}
+    skips = {a for a in arrows if a[1] == "W₂"}
+    assert skips == {(f"a⁽{a}⁾", "W₂", f"a⁽{b}⁾") for a, b in [("⁻¹", "¹"), ("⁰", "²"), ("¹", "³"), ("²", "⁴")]}
 
 
 def test_what_has_no_circuit_is_not_drawn():
@@ -278,8 +278,8 @@ def test_a_sequence_that_is_input_and_one_step_later_target_is_one_variable_with
         return L
 
     graph = tg.record(predict, np.ones((4, 3)))
-    assert {("x⁽ᵗ⁺¹⁾", "", "■"), ("■", "W2", "h"), ("x⁽ᵗ⁺¹⁾", "", "L")} <= set(_arrows(viz.circuit(graph)))
-    assert {("x⁽¹⁾", "W2", "h⁽¹⁾"), ("x⁽²⁾", "W2", "h⁽²⁾"), ("x⁽²⁾", "", "L⁽¹⁾")} <= set(_arrows(viz.unfolded(graph)))
+    assert {("x⁽ᵗ⁺¹⁾", "", "■"), ("■", "W₂", "h"), ("x⁽ᵗ⁺¹⁾", "", "L")} <= set(_arrows(viz.circuit(graph)))
+    assert {("x⁽¹⁾", "W₂", "h⁽¹⁾"), ("x⁽²⁾", "W₂", "h⁽²⁾"), ("x⁽²⁾", "", "L⁽¹⁾")} <= set(_arrows(viz.unfolded(graph)))
 
 
 def test_a_slice_or_a_sequence_turned_round_is_the_sequence_itself():
@@ -358,10 +358,10 @@ def _padded(x):
 def test_padding_at_both_ends_of_a_sequence_is_one_element_before_and_one_behind():
     graph = tg.record(_padded, np.ones((4, 3)))
     reads = {f"L⁽{t}⁾": (f"x⁽{before}⁾", f"x⁽{after}⁾") for t, before, after in ("¹⁰²", "²¹³", "³²⁴", "⁴³⁵")}
-    expected = [(tail, label, L) for L, pair in reads.items() for tail, label in zip(pair, ("W", "W2"), strict=True)]
+    expected = [(tail, label, L) for L, pair in reads.items() for tail, label in zip(pair, ("W", "W₂"), strict=True)]
     assert _arrows(viz.unfolded(graph)) == sorted(expected)
     assert _arrows(viz.circuit(graph)) == sorted(
-        [("x⁽ᵗ⁺¹⁾", "W2", "L"), ("x⁽ᵗ⁺¹⁾", "", "■"), ("■", "", "■"), ("■", "W", "L")]
+        [("x⁽ᵗ⁺¹⁾", "W₂", "L"), ("x⁽ᵗ⁺¹⁾", "", "■"), ("■", "", "■"), ("■", "W", "L")]
     )
 
 
@@ -379,12 +379,12 @@ def _special_at_both_ends(x):
 def test_a_first_step_that_is_computed_in_a_way_of_its_own_is_a_step_of_the_same_variable():
     graph = tg.record(_special_at_both_ends, np.ones((4, 3)))
     expected = [(f"x⁽{t}⁾", "W", f"h⁽{t}⁾") for t in "¹²³⁴"] + [(f"h⁽{t}⁾", "W", f"g⁽{t}⁾") for t in "¹²³⁴"]
-    expected += [(f"h⁽{t}⁾", "W2", f"h⁽{u}⁾") for t, u in ("¹²", "²³", "³⁴")]
-    expected += [(f"g⁽{u}⁾", "W2", f"g⁽{t}⁾") for t, u in ("¹²", "²³", "³⁴")]
+    expected += [(f"h⁽{t}⁾", "W₂", f"h⁽{u}⁾") for t, u in ("¹²", "²³", "³⁴")]
+    expected += [(f"g⁽{u}⁾", "W₂", f"g⁽{t}⁾") for t, u in ("¹²", "²³", "³⁴")]
     assert _arrows(viz.unfolded(graph)) == sorted(expected)
     circuit = viz.circuit(graph)
     assert sorted(_vertices(circuit)) == ["g", "h", "x"]
-    assert {("x", "W", "h"), ("h", "W", "g"), ("■", "W2", "h"), ("■", "W2", "g")} < set(_arrows(circuit))
+    assert {("x", "W", "h"), ("h", "W", "g"), ("■", "W₂", "h"), ("■", "W₂", "g")} < set(_arrows(circuit))
 
 
 def test_the_first_term_of_a_sum_over_time_is_a_step_of_it():
@@ -397,7 +397,7 @@ def test_the_first_term_of_a_sum_over_time_is_a_step_of_it():
 
     graph = tg.record(losses, np.ones((4, 3)))
     assert {(f"h⁽{t}⁾", "", f"L⁽{t}⁾") for t in "¹²³⁴"} <= set(_arrows(viz.unfolded(graph)))
-    assert _arrows(viz.circuit(graph)) == sorted([("x", "W", "h"), ("h", "", "■"), ("■", "W2", "h"), ("h", "", "L")])
+    assert _arrows(viz.circuit(graph)) == sorted([("x", "W", "h"), ("h", "", "■"), ("■", "W₂", "h"), ("h", "", "L")])
 
 
 def test_a_step_of_another_variable_may_be_what_a_delay_starts_from():
@@ -411,7 +411,7 @@ def test_a_step_of_another_variable_may_be_what_a_delay_starts_from():
         return L
 
     arrows = _arrows(viz.unfolded(tg.record(after_the_first, np.ones((4, 3)))))
-    assert [sum(arrow == (f"h⁽{t}⁾", "W2", f"h⁽{u}⁾") for arrow in arrows) for t, u in ("⁰¹", "¹²", "²³", "³⁴")] == [
+    assert [sum(arrow == (f"h⁽{t}⁾", "W₂", f"h⁽{u}⁾") for arrow in arrows) for t, u in ("⁰¹", "¹²", "²³", "³⁴")] == [
         1
     ] * 4
     vertices = viz.unfolded(tg.record(after_the_first, np.ones((4, 3)))).vertices
@@ -479,7 +479,7 @@ def test_a_run_without_a_circuit_is_drawn_by_depth():
 
     diagram = viz.unfolded(tg.record(uneven, np.ones((3, 3))))
     assert _arrows(diagram) == sorted(
-        [("x⁽¹⁾", "", "h"), ("h", "W", "h"), ("x⁽²⁾", "", "h"), ("h", "W2", "h"), ("x⁽³⁾", "", "h")]
+        [("x⁽¹⁾", "", "h"), ("h", "W", "h"), ("x⁽²⁾", "", "h"), ("h", "W₂", "h"), ("x⁽³⁾", "", "h")]
     )
     assert [vertex.y for vertex in diagram.vertices if vertex.label == "h"] == [1, 2, 3]
 
@@ -491,7 +491,7 @@ def test_the_nodes_of_a_tree_without_names_are_what_the_function_that_calls_itse
 
     graph = tg.record(lambda x: node([*x]), np.ones((4, 3)))
     leaves = [(f"x⁽{t}⁾", "", "tanh") for t in "¹²³⁴"]
-    assert _arrows(viz.unfolded(graph)) == sorted(leaves + [("tanh", "W", "tanh"), ("tanh", "W2", "tanh")] * 3)
+    assert _arrows(viz.unfolded(graph)) == sorted(leaves + [("tanh", "W", "tanh"), ("tanh", "W₂", "tanh")] * 3)
 
 
 def test_a_run_that_raised_is_drawn_up_to_the_operation_that_failed():

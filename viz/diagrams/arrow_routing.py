@@ -61,7 +61,9 @@ class Routes:
         ways = [self._clear(arrow, self._way(arrow)) for arrow in arrows]
         self.curves = [self._curve(arrow, way) for arrow, way in zip(arrows, ways, strict=True)]
         for i, ports in self._ports(arrows).items():
-            self.curves[i] = self._curve(arrows[i], ways[i], ports)
+            curve = self._curve(arrows[i], ways[i], ports)
+            if not any(self.met(arrows[i], curve, 0.0)):  # better near another arrow than under a vertex
+                self.curves[i] = curve
 
     def met(self, arrow: Arrow, curve: Curve, clearance: float) -> Iterator[Vertex]:
         """The vertices within a distance of an arrow's way, but for the two it joins."""
@@ -121,9 +123,12 @@ class Routes:
         best = way
         for corners in ([0j, *way.corners, head.at - tail.at], [0j, head.at - tail.at]):
             legs = [[*detour(a, b, room), b] for a, b in pairwise(corners)]
-            around = Way(0.0, 0.0, tuple([corner for leg in legs for corner in leg][:-1]))
-            if (less := self._trouble(arrow, around, trouble)) < trouble:
-                best, trouble = around, less
+            turns = [0j, *(corner for leg in legs for corner in leg)]
+            near = [a + (b - a) * share for a, b in pairwise(turns) for share in (0.15, 0.85)]  # tighter round corners
+            for corners in (turns[1:-1], near):
+                around = Way(0.0, 0.0, tuple(corners))
+                if (less := self._trouble(arrow, around, trouble)) < trouble:
+                    best, trouble = around, less
         return best
 
     def _trouble(self, arrow: Arrow, way: Way, enough: int) -> int:

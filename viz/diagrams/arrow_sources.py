@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from weakref import ref
 
-from tinygrad_rnn.tracing.circuit import Component, Wire, chosen
-from viz.diagrams.sequences import Sequences
+from tinygrad_rnn.tracing.circuit import Along, Component, Wire, read
+from tinygrad_rnn.tracing.reading import Reading
 from viz.diagrams.weights import Weight, Weights
 
 
@@ -20,6 +20,7 @@ class Path:
     fixed         whether it leads through matrices, and none of them is trained
     times         the times at which a switch leads this way; None: always
     instead       by time: from where a value comes when the source has no such step
+    steps, where  by time: the steps of the source that are read then, if `reach` is "at"; and that in words
     """
 
     source: Component
@@ -29,6 +30,8 @@ class Path:
     fixed: bool = False
     times: frozenset[int] | None = None
     instead: dict[int, Wire] = field(default_factory=dict)
+    steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    where: str = ""
 
     @property
     def is_plain(self) -> bool:
@@ -39,8 +42,9 @@ class Path:
 class Paths:
     """The paths to each component, of a circuit of which some components are `shown`."""
 
-    def __init__(self, shown: set[Component], weights: Weights, sequences: Sequences, every: bool):
-        self.shown, self._weights, self._sequences, self._every = shown, weights, sequences, every
+    def __init__(self, shown: set[Component], reading: Reading, weights: Weights, every: bool):
+        self.shown, self._reading, self._every = shown, reading, every
+        self._weights, self._sequences = weights, reading.sequences
         self._found: dict[Component, list[Path]] = {}
 
     def to(self, component: Component) -> list[Path]:
@@ -72,7 +76,7 @@ class Paths:
             for one in (wire, *wire.others):
                 source = self._sequences.element(one.source)[0]
                 known = source in self.shown or source in self._found or source in self._weights
-                if not known and not is_own_past(c, one):
+                if not known and not self._reading.is_own_past(c, one):
                     yield source
 
     def _over_wires(self, c: Component) -> Iterator[Path]:
@@ -81,13 +85,17 @@ class Paths:
             fixed = _is_fixed(weights)
             for i, one in enumerate((wire, *wire.others)):
                 source, ago = self._sequences.element(one.source)
-                if source in self._weights or is_own_past(c, one):
+                if source in self._weights or self._reading.is_own_past(c, one):
                     continue
                 times = None
                 if wire.others:
-                    times = frozenset(t for t, choice in enumerate(wire.choices, c.first) if choice == i)
+                    times = frozenset(at[0] for at in c.points if wire.choice(c, at) == i)
                 instead = dict(self.instead(c, one, times))
-                last = Path(source, weights, one.delay + ago, one.reach, fixed, times, instead)
+                if one.along:
+                    steps = self._steps(c, one, ago)
+                    last = Path(source, weights, 0, "at", fixed, times, instead, steps, _in_words(one.along[0]))
+                else:
+                    last = Path(source, weights, one.delay + ago, one.reach, fixed, times, instead)
                 if source in self.shown:
                     yield last
                 else:
@@ -95,26 +103,48 @@ class Paths:
 
     def instead(self, c: Component, wire: Wire, times: frozenset[int] | None = None) -> Iterator[tuple[int, Wire]]:
         """When the source of a wire, if it leads from there, has no step for a component, and what is there instead."""
-        if wire.reach != "step" or not wire.initial:
+        if not wire.initial:
             return
-        near = (c, wire.source, *(value.source for value in wire.initial + wire.final))
-        happens = {x: range(x.first, x.first + len(x.visits)) for x in near}
-        own, there = happens[c], happens[wire.source]
-        before = range(own.start, min(own.stop, there.start + wire.delay))
-        after = range(max(own.start, there.stop + wire.delay), own.stop)
-        for t in (t for t in (*before, *after) if times is None or t in times):
-            value = chosen(c, replace(wire, others=()), t, happens)
-            source, ago = self._sequences.element(value.source)
-            yield t, Wire(ref(source), value.delay + ago, reach=value.reach)
+        lengths, there = self._sequences.circuit.lengths, wire.points(self._sequences.circuit.lengths)
+        n = len(wire.initial) + len(wire.final)
+        at_ends = c.points if len(c.points) <= 2 * n or wire.along else c.points[:n] + c.points[-n:]
+        for point in at_ends:
+            t = point[0] if point else 0
+            if not there(point)[0] and (times is None or t in times):
+                value = read(c, replace(wire, others=()), point, lengths)[0]
+                source, ago = self._sequences.element(value.source)
+                yield t, Wire(ref(source), value.delay + ago, reach=value.reach)
+
+    def _steps(self, c: Component, wire: Wire, ago: int) -> dict[int, tuple[int, ...]]:
+        """The steps of a wire's source that are read at each step of a component."""
+        points = wire.points(self._sequences.circuit.lengths)
+        return {(at[0] if at else 0): tuple(q[0] - ago for q in found) for at in c.points if (found := points(at)[0])}
 
 
-def is_own_past(component: Component, wire: Wire) -> bool:
-    """The running total of a sum over time is no recurrence."""
-    return wire.source is component and component.is_sum
+def _in_words(along: Along) -> str:
+    """Which steps of a source are read at step t."""
+    match along:
+        case Along(reach="all", ends=(before, after)):
+            parts = [f"t > {before}"] * bool(before) + [f"t ≤ T − {after}"] * bool(after)
+            return "all " + ", ".join(parts)
+        case Along(reach="so far"):
+            return "all so far"
+        case Along(reach="latest"):
+            return "latest"
+    stride = along.strides[0] if along.strides else 0
+    rest = along.offset + 1 - stride
+    terms = ["T"] * along.from_end
+    if stride:
+        terms.append(("−" if stride < 0 else "+") + ("" if abs(stride) == 1 else str(abs(stride))) + "t")
+    if rest or not terms:
+        terms.append(f"{'−' if rest < 0 else '+'}{abs(rest)}")
+    return f"step {' '.join(terms).removeprefix('+')}".replace(" −", " − ").replace(" +", " + ")
 
 
 def _joined(path: Path, last: Path) -> Path:
     """A path that goes on over one more wire."""
+    if (path.reach == "at" or last.reach == "at") and path.reach in ("step", "at"):
+        return _joined_by_steps(path, last)
     reach = last.reach if last.reach in ("first", "last", "all") and path.reach == "step" else path.reach
     times = path.times and frozenset(t + last.delay for t in path.times)
     times = times if last.times is None else last.times if times is None else last.times & times
@@ -122,6 +152,22 @@ def _joined(path: Path, last: Path) -> Path:
     before = {t + last.delay: replace(value, delay=value.delay + last.delay) for t, value in path.instead.items()}
     fixed, instead = (path.fixed or last.fixed) and _is_fixed(weights), before | last.instead
     return Path(path.source, weights, path.delay + last.delay, reach, fixed, times, instead)
+
+
+def _joined_by_steps(path: Path, last: Path) -> Path:
+    """The same where a path leads to other steps than a delay says."""
+    weights = tuple(dict.fromkeys(path.weights + last.weights))
+    fixed = (path.fixed or last.fixed) and _is_fixed(weights)
+    if last.reach in ("once", "first", "last", "all"):
+        return Path(path.source, weights, 0, last.reach, fixed, last.times, last.instead)
+    steps = {}
+    if last.reach == "step":
+        steps = {t + last.delay: found for t, found in path.steps.items()}
+    else:
+        for t, through in last.steps.items():
+            back = [path.steps.get(s, ()) if path.reach == "at" else (s - path.delay,) for s in through]
+            steps[t] = tuple(dict.fromkeys(s for found in back for s in found))
+    return Path(path.source, weights, 0, "at", fixed, last.times, last.instead, steps, path.where or last.where)
 
 
 def _is_fixed(weights: Iterable[Weight]) -> bool:
@@ -139,6 +185,7 @@ def merged(paths: Iterable[Path]) -> list[Path]:
             times = None if known.times is None or path.times is None else known.times | path.times
             weights = tuple(dict.fromkeys(known.weights + path.weights))
             fixed, instead = known.fixed and path.fixed, known.instead | path.instead
-            path = replace(known, weights=weights, times=times, fixed=fixed, instead=instead)
+            steps = {t: known.steps.get(t, ()) + path.steps.get(t, ()) for t in known.steps | path.steps}
+            path = replace(known, weights=weights, times=times, fixed=fixed, instead=instead, steps=steps)
         found[key] = path
     return list(found.values())

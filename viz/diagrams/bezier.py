@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+from viz.diagrams.layering import spread
 from viz.diagrams.vertices import unit
 
 
@@ -89,13 +90,7 @@ def apart(angles: tuple[float, ...], least: float) -> list[float]:
     if min(gaps) >= least:
         return list(angles)
     order = order[widest:] + order[:widest]
-    # Without the room that each takes from those before it, the angles must not fall: isotonic regression, by pools.
-    pools: list[tuple[float, int]] = []
-    for place, i in enumerate(order):
-        mean, count = angles[order[0]] + (angles[i] - angles[order[0]]) % math.tau - place * least, 1
-        while pools and pools[-1][0] > mean:
-            other, others = pools.pop()
-            mean, count = (mean * count + other * others) / (count + others), count + others
-        pools.append((mean, count))
-    fitted = [mean for mean, count in pools for _ in range(count)]
-    return [angle for _, angle in sorted((i, fitted[place] + place * least) for place, i in enumerate(order))]
+    begin = angles[order[0]]
+    wanted = [(begin + (angles[i] - begin) % math.tau, 1.0) for i in order]
+    moved = spread(wanted, [place * least for place in range(len(order))])
+    return [angle for _, angle in sorted(zip(order, moved, strict=True))]

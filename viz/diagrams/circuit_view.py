@@ -8,24 +8,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from viz.diagrams.drawing_types import Link, Variable
-from viz.diagrams.layout import Block, Layout, Line, Point, distance, way_round
+from viz.diagrams.drawing_types import ELEMENT, Link, Variable
+from viz.diagrams.layout import Block, Layout, Point
 from viz.diagrams.options import Pen
 from viz.diagrams.vertices import Arrow, Vertex
-from viz.labels import at_step
+from viz.labels import at_piece, at_step
 
 APART = 0.36  # between the squares of a longer delay
 GAP = 1.1  # between blocks
+AROUND = (1, 0), (0.8, 0.8), (0.8, -0.8), (-0.8, 0.8), (-0.8, -0.8), (-1, 0)  # a square
 REACHES = {"all": "all t", "last": "t = T", "first": "t = 1"}
+
+Line = tuple[Point, Point]
 
 
 @dataclass(frozen=True)
 class Chain:
-    """The squares between a value and its uses, `links`; `way` leads to the first of them."""
+    """The squares between a value and its uses, `links`."""
 
     links: list[Link]
     squares: list[Point]
-    way: list[Point]
 
 
 class CircuitView:
@@ -36,30 +38,34 @@ class CircuitView:
         self.vertices: dict[str, Vertex] = {}
         self.arrows: list[Arrow] = []
         self._id: dict[Variable, str] = {}
+        self._names = Counter(v.name for block in layout.blocks for v in block.members)
         chains = [chain for block in layout.blocks for chain in self._block(block)]
         for link in layout.links:
             if not link.delay:
-                label = ", ".join(filter(None, (link.label, REACHES.get(link.reach))))
+                label = ", ".join(filter(None, (link.label, REACHES.get(link.reach, link.where))))
                 kind = "all" if link.reach == "all" else "wire"
                 ends = self._id[link.source], self._id[link.target]
                 self.arrows.append(pen.arrow(*ends, link, None, label, kind))
                 for start in link.starts:  # without a delay that it could enter
                     self.arrows.append(pen.arrow(self._id[start], ends[1], link, None, link.label))
+        self._taken = [*((v.x, v.y) for v in self.vertices.values()), *(p for chain in chains for p in chain.squares)]
         for number, chain in enumerate(chains):
             self._delay(number, chain)
 
     def _block(self, block: Block) -> Iterator[Chain]:
         """Put the variables of a block beside what is there; give its squares their places."""
         chains = list(self._chains(block))
-        points = [*block.at.values(), *(point for c in chains for point in (*c.squares, *c.way))]
+        points = [*block.at.values(), *(point for chain in chains for point in chain.squares)]
         x = self.end - min((x for x, _ in points), default=0.0) + (GAP if self.vertices else 0.0)
         for v in block.members:
             self._id[v] = f"circuit {len(self._id)} {v.name}"
             dx, row = block.at[v]
-            label = at_step(v.name, "t", v.shift) if v.shift else v.name
+            beside_array = v.kind == "variable" or self._names[v.name] > 1
+            is_element = v.piece != ELEMENT or (v.component.is_sequence and beside_array)
+            label = at_piece(v.name, v.piece, "t") if is_element else v.name
             self._add(self.pen.vertex(self._id[v], v, None, label, x + dx, row))
         for c in chains:
-            yield Chain(c.links, [(x + dx, y) for dx, y in c.squares], [(x + dx, y) for dx, y in c.way])
+            yield Chain(c.links, [(x + dx, y) for dx, y in c.squares])
         self.end = x + max((dx for dx, _ in points), default=0.0)
 
     def _add(self, vertex: Vertex) -> None:
@@ -77,21 +83,18 @@ class CircuitView:
                 delayed[link.source, link.delay, parallel[ends]].append(link)
                 parallel[ends] += 1
         taken = list(block.at.values())
-        still = list(self._still(block))
-        lanes = 0
-        for (_, delay, _), links in delayed.items():
+        still = [(line, 0.37 if abs(line[1][0] - line[0][0]) < 3 else 0.7) for line in self._still(block)]
+        for (_, delay, _), links in sorted(delayed.items(), key=lambda item: item[1][0].source is item[1][0].target):
             source = block.at.get(links[0].source, (block.left - 1, 0.0))
             targets = [block.at[link.target] for link in links]
             fan = self.layout.fan(links[0])
             if fan is not None:
-                lanes += 1
-                edge = block.left - 0.3 - 0.4 * lanes if delay > 0 else block.right + 0.3 + 0.4 * lanes
-                chain = Chain(links, [fan.at], way_round(edge, source[1], fan.at))
+                chain = Chain(links, [block.at[fan]])
             else:
                 options = list(_beside(source, targets, delay, block))
                 costs = [_cost(source, option, targets, taken, still) + 0.05 * i for i, option in enumerate(options)]
-                chain = Chain(links, options[costs.index(min(costs))], [])
-            still += [*pairwise([source, *chain.way, *chain.squares]), *((chain.squares[-1], t) for t in targets)]
+                chain = Chain(links, options[costs.index(min(costs))])
+            still += [(line, 0.8) for line in _way(source, chain.squares, targets)]
             taken += chain.squares
             yield chain
 
@@ -113,20 +116,27 @@ class CircuitView:
         for id_, (x, y) in zip(ids, chain.squares, strict=True):
             self._add(Vertex(id_, "", x, y, "delay", note=note))
         kind = "delay" if first.target.of is None else "grad"
-        self.arrows.append(Arrow(tail, ids[0], kind=kind, via=tuple(chain.way)))
+        self.arrows.append(Arrow(tail, ids[0], kind=kind))
         self.arrows += [Arrow(a, b, kind=kind) for a, b in pairwise(ids)]
         for link in chain.links:
             self.arrows.append(self.pen.arrow(ids[-1], self._id[link.target], link, None, link.label, kind))
 
         starts = dict.fromkeys(self._id[v] for link in chain.links for v in link.starts)
         if not starts and not all(link.at_zero or link.target.of for link in chain.links):
-            (x, y), side = chain.squares[0], 1 if chain.squares[0][0] >= self.vertices[tail].x else -1
             label = at_step(first.source.name, 0) if back else at_step(first.source.name, "T", 1)
-            outer = Vertex(f"{ids[0]} start", label, x + side, y)
+            outer = Vertex(f"{ids[0]} start", label, *self._free_beside(chain.squares[0], self.vertices[tail].x))
             starts = {outer.id: None}
             self._add(outer)
-            self.end = max(self.end, x + side)
+            self.end = max(self.end, outer.x)
         self.arrows += [Arrow(start, ids[0], kind="initial") for start in starts]
+
+    def _free_beside(self, square: Point, source: float) -> Point:
+        """A free place for what enters a square: on the side that is away from the source, if there is one."""
+        (x, y), side = square, 1 if square[0] >= source else -1
+        around = [(x + away * dx, y + dy) for away in (side, 2 * side) for dx, dy in AROUND]
+        place = next((p for p in around if all(math.dist(p, other) > 0.7 for other in self._taken)), around[0])
+        self._taken.append(place)
+        return place
 
 
 def _beside(source: Point, targets: Sequence[Point], delay: int, block: Block) -> Iterator[list[Point]]:
@@ -147,17 +157,23 @@ def _cost(
     squares: Sequence[Point],
     targets: Sequence[Point],
     taken: Sequence[Point],
-    still: Sequence[Line],
+    still: Sequence[tuple[Line, float]],
 ) -> float:
-    """How bad a place is: squares or arrows run into something; arrows turn back, cross others, are long."""
-    way = [*pairwise([source, *squares]), *((squares[-1], target) for target in targets)]
-    hit = sum(math.dist(square, point) < 0.65 for square in squares for point in taken)
-    hit += sum(distance(point, line) < 0.5 for point in taken for line in way if point not in line)
-    for line in still:
-        room = 0.25 if abs(line[1][0] - line[0][0]) < 3 else 0.7  # of one that leaves the block, the end is not certain
-        hit += sum(distance(square, line) < room for square in squares)
-    crossed = sum(_cross(one, other) for one in way for other in still)
-    return 5 * hit + crossed + 2 * _turned_back(source, squares, targets) + 0.1 * sum(math.dist(*line) for line in way)
+    """How bad a place is: squares or arrows run into something; arrows turn back, cross others, are long.
+
+    still  arrows that are there, and how far squares have to be from each
+    """
+    way = _way(source, squares, targets)
+    on = sum(math.dist(square, point) < 0.65 for square in squares for point in taken)
+    hit = sum(_distance(point, line) < 0.5 for point in taken for line in way if point not in line)
+    hit += sum(_distance(square, line) < room for square in squares for line, room in still)
+    crossed = sum(_cross(one, other) for one in way for other, _ in still)
+    back, long = _turned_back(source, squares, targets), sum(math.dist(*line) for line in way)
+    return 50 * on + 5 * hit + crossed + 2 * back + 0.1 * long
+
+
+def _way(source: Point, squares: Sequence[Point], targets: Sequence[Point]) -> list[Line]:
+    return [*pairwise([source, *squares]), *((squares[-1], target) for target in targets)]
 
 
 def _turned_back(source: Point, squares: Sequence[Point], targets: Sequence[Point]) -> int:
@@ -168,6 +184,15 @@ def _turned_back(source: Point, squares: Sequence[Point], targets: Sequence[Poin
     if math.hypot(*ahead) < 0.1:
         return 0
     return sum((tx - x) * ahead[0] + (ty - y) * ahead[1] < 0 for tx, ty in targets)
+
+
+def _distance(point: Point, line: Line) -> float:
+    """From a point to a line between two others."""
+    (px, py), ((ax, ay), (bx, by)) = point, line
+    length = math.dist(*line)
+    share = ((px - ax) * (bx - ax) + (py - ay) * (by - ay)) / length**2 if length else 0.0
+    share = min(max(share, 0.0), 1.0)
+    return math.hypot(px - ax - share * (bx - ax), py - ay - share * (by - ay))
 
 
 def _cross(one: Line, other: Line) -> bool:

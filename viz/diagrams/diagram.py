@@ -6,7 +6,7 @@ search.  The arrows find their own way (arrow_routing.py), and labels go where n
 
 import cmath
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -110,17 +110,13 @@ class Diagram:
     @property
     def description(self) -> str:
         """The drawing in words, one sentence for each arrow from something that is seen to something that is."""
-        into = {arrow.head: arrow.tail for arrow in self.arrows if arrow.kind != "unfold"}
         title = [f"{self.title}."] if self.title else []
-        seen = [arrow for arrow in self.arrows if self._named[arrow.head].kind != "anchor"]
-        return " ".join(title + [self._sentence(arrow, into) for arrow in seen])
+        seen = [arrow for arrow in self.arrows if self._named[arrow.head].kind not in ("carried", "anchor")]
+        return " ".join(title + [self._sentence(arrow) for arrow in seen])
 
-    def _sentence(self, arrow: Arrow, into: Mapping[str, str]) -> str:
+    def _sentence(self, arrow: Arrow) -> str:
         spoken = {"delay": "a delay of one step", "ellipsis": "the steps not drawn"}
-        tail, head = self._named[arrow.tail], self._named[arrow.head]
-        if tail.kind == "anchor":  # where arrows part that come from one vertex
-            tail = self._named[into[tail.id]]
-        source, target = (spoken.get(end.kind, end.label) for end in (tail, head))
+        source, target = (spoken.get(end.kind, end.label) for end in (self._named[arrow.tail], self._named[arrow.head]))
         return f"{arrow.label or 'An arrow'} leads from {source} to {target}."
 
     def render(self, path: str | PathLike[str]) -> Path:

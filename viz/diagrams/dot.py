@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from viz.diagrams.bezier import Curve
 from viz.diagrams.label_placement import Space, half_of
 from viz.diagrams.vertices import DIAMETERS, LETTERS, LIMIT, THIN, Arrow, Vertex
-from viz.labels import escape, escape_tooltip
+from viz.labels import escape, escape_tooltip, markup
 
 LOOKS: dict[str, dict[str, str]] = {
     "variable": {},
@@ -13,6 +13,7 @@ LOOKS: dict[str, dict[str, str]] = {
     "target": {},
     "loss": {},
     "operation": {"fontname": "Times-Roman"},
+    "carried": {"color": "faint"},
     "parameter": {"shape": "box", "color": "faint"},
     "gradient": {"color": "grad", "fontcolor": "grad"},
     "failed": {"fontname": "Times-Roman", "color": "grad", "fillcolor": "grad", "fontcolor": "paper"},
@@ -33,40 +34,42 @@ THEMES = {
     "light": {"paper": "#ffffff", "fill": "#ffffff", "ink": "#1a1a1a", "faint": "#6b6b6b", "grad": "#b3261e"},
     "dark": {"paper": "#16181d", "fill": "#23272f", "ink": "#e8e8e8", "faint": "#9aa0ab", "grad": "#ff8f85"},
 }
+ITALIC = {"fontname": "Times-Italic", "fontsize": f"{LETTERS:g}", "fontcolor": "ink"}
+DEFAULTS = {
+    "graph_attr": {
+        "bgcolor": "paper",
+        "fontname": "Times-Roman",
+        "fontsize": "16",
+        "fontcolor": "ink",
+        "outputorder": "edgesfirst",
+        "pad": "0.15",
+    },
+    "node_attr": {
+        "shape": "ellipse",
+        "fixedsize": "true",
+        "width": f"{DIAMETERS['variable'] / 72:.3f}",
+        "height": f"{DIAMETERS['variable'] / 72:.3f}",
+        "style": "filled",
+        "color": "ink",
+        "fillcolor": "fill",
+        **ITALIC,
+    },
+    "edge_attr": {"color": "ink", "penwidth": f"{THIN:g}", "arrowsize": "0.6", **ITALIC},
+}
+"""What holds for the whole graph, for all vertices and for all arrows, unless they say otherwise."""
 
 Colours = Mapping[str, str]
 
 
 def defaults(colours: Colours) -> dict[str, dict[str, str]]:
-    """What holds for the whole graph, for all vertices and for all arrows, unless they say otherwise."""
-    italic = {"fontname": "Times-Italic", "fontsize": f"{LETTERS:g}", "fontcolor": colours["ink"]}
-    diameter = inches(DIAMETERS["variable"])
-    return {
-        "graph_attr": {
-            "bgcolor": colours["paper"],
-            "fontname": "Times-Roman",
-            "fontsize": "16",
-            "fontcolor": colours["ink"],
-            "outputorder": "edgesfirst",
-            "pad": "0.15",
-        },
-        "node_attr": {
-            "shape": "ellipse",
-            "fixedsize": "true",
-            "width": diameter,
-            "height": diameter,
-            "style": "filled",
-            "color": colours["ink"],
-            "fillcolor": colours["fill"],
-            **italic,
-        },
-        "edge_attr": {"color": colours["ink"], "penwidth": f"{THIN:g}", "arrowsize": "0.6", **italic},
-    }
+    return {what: _coloured(attributes, colours) for what, attributes in DEFAULTS.items()}
 
 
 def node(name: str, vertex: Vertex, colours: Colours) -> str:
     """A vertex, whose name is an identifier in quotes."""
-    label = escape(vertex.text, LIMIT) + r"\n " * bool(vertex.second_line)  # an empty line below lifts it
+    label = _label(vertex.text, vertex.letters)
+    if vertex.second_line:  # an empty line below lifts it
+        label = _Markup(f"{label}<BR/> ") if isinstance(label, _Markup) else rf"{label}\n "
     attributes = {"label": label, "pos": pair(vertex.at)}
     if vertex.kind != "variable":
         attributes |= {"class": vertex.kind, **_coloured(LOOKS[vertex.kind], colours)}
@@ -101,7 +104,7 @@ def edge(ends: str, arrow: Arrow, start: complex, curve: Curve, place: complex |
     if curve.tip is not None:
         attributes["pos"] = f"e,{pair(start + curve.tip)} {attributes['pos']}"
     if place is not None:
-        attributes |= {"label": escape(arrow.label, LIMIT), "lp": pair(place)}
+        attributes |= {"label": _label(arrow.label, LETTERS), "lp": pair(place)}
     if arrow.kind != "wire":
         attributes |= {"class": arrow.kind, **_coloured(STROKES[arrow.kind], colours)}
     if arrow.thickness != THIN or arrow.kind == "all":
@@ -133,9 +136,18 @@ def frame(cluster: str, members: Sequence[Vertex], space: Space, colours: Colour
     }
 
 
+class _Markup(str):
+    """A value in Graphviz's HTML."""
+
+
+def _label(text: str, size: float) -> str:
+    lowered = markup(text, size, LIMIT)
+    return escape(text, LIMIT) if lowered is None else _Markup(lowered)
+
+
 def statement(subject: str, attributes: Mapping[str, str]) -> str:
     """One line of DOT."""
-    written = [f"{key}={quoted(value)}" for key, value in attributes.items()]
+    written = [f"{k}=<{v}>" if isinstance(v, _Markup) else f"{k}={quoted(v)}" for k, v in attributes.items()]
     return f"\t{subject} [{' '.join(written)}]\n"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tinygrad_rnn.tracing.circuit import Component
 from tinygrad_rnn.tracing.recorder import Step
+from tinygrad_rnn.tracing.sequences import Piece
 
 
 class Part(NamedTuple):
@@ -18,6 +20,10 @@ class Part(NamedTuple):
     ahead: int
 
 
+ELEMENT = Piece()
+"""Element t at time t; also of what is no piece of an array."""
+
+
 @dataclass(eq=False)
 class Variable:
     """Something that is drawn: a named variable or, in detail, an operation.
@@ -25,7 +31,7 @@ class Variable:
     kind   input, target (an input that only a loss looks at), loss (a single number that comes out), variable,
            operation, gradient or failed
     loop   the time axis it has values along; None: it happens once
-    shift  for an element of a sequence: how far ahead of the step it is, as 1 in x⁽ᵗ⁺¹⁾
+    piece  for what is read of an array: the elements that it is, as in x⁽ᵗ⁺¹⁾
     of     for a gradient: the variable that it is the gradient of
     parts  … and the components that are, the first of them `component`: where the recursion starts there may be
            another. Of any other variable: a step that is computed in a way of its own
@@ -35,7 +41,7 @@ class Variable:
     name: str
     kind: str
     loop: int | None
-    shift: int = 0
+    piece: Piece = ELEMENT
     of: Variable | None = None
     parts: tuple[Part, ...] = ()
 
@@ -46,9 +52,7 @@ class Variable:
             if t in part.times:
                 c, t = part.component, t + part.ahead
                 break
-        if c.loop is None:
-            return c.visits[0]
-        return c.visits[t - c.first] if 0 <= t - c.first < len(c.visits) else None
+        return c.visit(t)
 
 
 class Start(NamedTuple):
@@ -64,7 +68,8 @@ class Link:
     """`source` is used to compute `target`, through the parameters in `label`.
 
     delay    how many steps ago; less than 0: ahead
-    reach    which of the source's steps, as in tinygrad_rnn.tracing.circuit.Wire
+    reach    which of the source's steps, as in tinygrad_rnn.tracing.circuit.Wire; or "at", those in `steps`
+    steps    by time: the steps of the source that are read then, where no delay says it; `where` says it in the circuit
     fixed    whether it passes through weights that are not trained
     times    the times at which it is there; None: always
     instead  by time, where the source has no such step: what is there instead; None: what has no name
@@ -80,6 +85,8 @@ class Link:
     times: frozenset[int] | None
     instead: dict[int, Start | None]
     at_zero: bool
+    steps: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    where: str = ""
 
     @property
     def starts(self) -> list[Variable]:

@@ -3,46 +3,28 @@ of its own."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from viz.diagrams.drawing_types import Link, Part, Variable
 from viz.labels import at_step
 
-Place = tuple[Variable, int]
-"""A variable and a time: from 0, less before the first step."""
 
+def named_as_steps(
+    links: list[Link], lengths: Sequence[int], stand_ins: Iterable[tuple[Variable, Variable, int]]
+) -> list[Link]:
+    """The links, after each variable that stands in for a step of another got that step in its name.
 
-def named_as_steps(links: list[Link], lengths: Sequence[int], known: Sequence[tuple[Variable, Place]]) -> list[Link]:
-    """The links, after what is called as the variable that it stands for, or not at all, got its step in the name. If
-    it is a step that there is, the two are one variable.
-
-    known  where variables stand that no link tells of
+    If it is a step that there is, the two are one variable.
     """
-    for v, (of, t) in _places(links, known):
+    for v, of, step in stand_ins:
         assert of.loop is not None
         T = lengths[of.loop]
-        if v.component.name not in (None, of.component.name):
-            continue
-        if not 0 <= t < T:
-            v.name = at_step(of.name, t + 1) if t < 0 else at_step(of.name, "T", t + 1 - T)
+        if not 1 <= step <= T:
+            v.name = at_step(of.name, step) if step < 1 else at_step(of.name, "T", step - T)
         elif not any(v in (link.source.of, link.target.of) for link in links):
-            links = _as_one(v, of, t, links, T)
+            links = _as_one(v, of, step - 1, links, T)
     return links
-
-
-def _places(links: Iterable[Link], known: Iterable[tuple[Variable, Place]]) -> list[tuple[Variable, Place]]:
-    """What happens once and stands in one place only: for which variable, and at what time."""
-    found = defaultdict[Variable, list[tuple[Variable, Place]]](list)
-    for v, place in known:
-        found[v].append((v, place))
-    for link in links:
-        for t, start in link.instead.items():
-            if start and start.variable.loop is None and link.source.loop is not None:
-                found[start.variable].append((start.variable, (link.source, t - link.delay)))
-    once = [places[0] for places in found.values() if len({place for _, place in places}) == 1]
-    return sorted(once, key=lambda one: one[0].component.visits[0].index)  # each after what it is computed from
 
 
 def _as_one(v: Variable, of: Variable, t: int, links: Iterable[Link], T: int) -> list[Link]:

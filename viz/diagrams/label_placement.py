@@ -11,6 +11,7 @@ from viz.labels import visible, width
 CELL = 40  # points
 MIDDLE = 0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8  # where on its way a label is looked for
 HEAD = 0.84, 0.8, 0.76, 0.72, 0.68, 0.88, 0.6, 0.5  # … of one of many arrows to one place
+BETWEEN = 0.45, 0.55, 0.35, 0.65, 0.25, 0.75, 0.15, 0.85  # … where there is no room
 
 
 class Space:
@@ -31,17 +32,20 @@ class Space:
         """A place for the label of an arrow, half the label's size being given: at one of these shares of its way."""
         curve, start = self._curves[arrow], self._starts[arrow]
         if (curve, half) not in self._beside:
-            self._beside[curve, half] = [list(_beside(curve, half, away, shares)) for away in (GAP, 4 * GAP, 7 * GAP)]
-        near, *farther = self._beside[curve, half]
+            tried = (shares, GAP), (BETWEEN, GAP), (shares, 4 * GAP), (shares, 7 * GAP)
+            self._beside[curve, half] = [list(_beside(curve, half, away, some)) for some, away in tried]
+        near, between, *farther = self._beside[curve, half]
         # First where no other arrow is as near as its own; where there is no room beside it, farther away.
-        tries = [(near, 2 * GAP), (near, GAP / 2), (near, 0.0), *((far, 0.0) for far in farther)]
-        places = ((start + place, margin) for relative, margin in tries for place in relative)
-        free = (place for place, margin in places if self._free(place, half, margin, arrow))
-        return self._take(next(free, start + near[0]), half)
+        tries = [(near, 2 * GAP), (near, GAP / 2), (near, 0.0), (between, 0.0), *((far, 0.0) for far in farther)]
+        places = [(start + place, margin) for relative, margin in tries for place in relative]
+        place = next((place for place, margin in places if not self._covered(place, half, margin, arrow)), None)
+        if place is None:  # on as few arrows as can be, and on nothing else
+            place = min((place for place, _ in places), key=lambda at: self._covered(at, half, 0.0, arrow, 1000))
+        return self._take(place, half)
 
     def first_free(self, places: Sequence[complex], half: complex) -> complex:
         """The first place where a label covers nothing, now taken by it; else the first."""
-        return self._take(next((place for place in places if self._free(place, half)), places[0]), half)
+        return self._take(next((place for place in places if not self._covered(place, half)), places[0]), half)
 
     def _take(self, place: complex, half: complex) -> complex:
         for cell in _cells(place - half, place + half):
@@ -58,22 +62,24 @@ class Space:
         x, y = [point.real for point in points], [point.imag for point in points]
         return complex(min(x), min(y)), complex(max(x), max(y))
 
-    def _free(self, place: complex, half: complex, margin: float = 0.0, own: int = -1) -> bool:
-        """Whether a label there would cover nothing, and all arrows but its own be farther away than a margin."""
+    def _covered(self, place: complex, half: complex, margin: float = 0.0, own: int = -1, enough: int = 1) -> int:
+        """How much a label there would cover: arrows, other than its own within a margin too, and 100 for a label or a
+        vertex. Stops at `enough`."""
         low, high = place - half, place + half
-        if any(_overlaps(vertex, place, half) for vertex in self._near.box(low, high)):
-            return False
+        found = 100 * sum(_overlaps(vertex, place, half) for vertex in dict.fromkeys(self._near.box(low, high)))
         wide = half + complex(margin, margin)
         around = wide + complex(12, 12)  # samples are up to 8 apart
+        crossed = set[int]()
         for cell in _cells(place - around, place + around):
             for other, size in self._labels.get(cell, ()):
                 away, both = other - place, size + half
-                if abs(away.real) < both.real + GAP and abs(away.imag) < both.imag:
-                    return False
+                found += 100 * (abs(away.real) < both.real + GAP and abs(away.imag) < both.imag)
             for arrow, sample in self._arrows.get(cell, ()):
-                if self._crosses(arrow, sample, place, half if arrow == own else wide):
-                    return False
-        return True
+                if found + len(crossed) >= enough:
+                    return enough
+                if arrow not in crossed and self._crosses(arrow, sample, place, half if arrow == own else wide):
+                    crossed.add(arrow)
+        return found + len(crossed)
 
     def _crosses(self, arrow: int, sample: int, place: complex, half: complex) -> bool:
         """Whether an arrow is in a box, at a sample or one beside it."""

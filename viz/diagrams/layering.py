@@ -6,59 +6,63 @@ follows the mean place of the neighbours; then each row is moved as near to its 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-Edge = tuple[int, int]
+Node = Hashable
 SWEEPS = 6
 THIN = 0.6  # the room of an arrow that passes a row; that of a vertex is 1
 STIFF = 2  # how much harder an edge pulls for each of its ends that is a place held by a longer one
 LONG = 12  # an arrow over more rows than this holds no place in them: it goes round
 
 
-def places(rows: Mapping[int, int], edges: Iterable[Edge], drawn: Iterable[int]) -> dict[int, float]:
-    """Where the nodes stand that are `drawn`, in their rows: 0 in the middle.
+def places(
+    rows: Mapping[Node, int], edges: Iterable[tuple[Node, Node]], sides: Mapping[Node, float]
+) -> dict[Node, float]:
+    """Where the nodes stand in their rows: 0 in the middle.
 
-    `rows` names all nodes, in the order that decides where nothing else does; those that are not drawn are ends of
-    edges that come from elsewhere.
+    `rows` names all nodes, in the order that decides where nothing else does.  `sides`: -1 for a node that stands first
+    in its row, 1 for one that is last.
     """
-    return _Layers(rows, edges, drawn).places()
+    return _Layers(rows, edges, sides).places()
 
 
 class _Layers:
-    def __init__(self, rows: Mapping[int, int], edges: Iterable[Edge], drawn: Iterable[int]):
-        self.row = dict(rows)
-        self.below, self.above = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
-        self.real = set(drawn)
-        self.passing: set[int] = set()
+    def __init__(
+        self,
+        rows: Mapping[Node, int],
+        edges: Iterable[tuple[Node, Node]],
+        sides: Mapping[Node, float],
+    ):
+        self.row, self.sides = dict(rows), sides
+        self.below, self.above = defaultdict[Node, list[Node]](list), defaultdict[Node, list[Node]](list)
+        self.real = set(rows)
         for tail, head in dict.fromkeys(edges):
             if self.row[tail] > self.row[head]:
                 tail, head = head, tail
             if self.row[head] - self.row[tail] <= LONG:
                 self._add(tail, head)
-        layers = defaultdict[int, list[int]](list)
+        layers = defaultdict[int, list[Node]](list)
         for node, row in self.row.items():
             layers[row].append(node)
         for layer in layers.values():
-            layer.sort(key=lambda node: node not in self.passing)  # what comes from elsewhere passes on the left
+            layer.sort(key=lambda node: self.sides.get(node, 0))
         self.layers = [layers[row] for row in sorted(layers)]
 
-    def _add(self, tail: int, head: int) -> None:
+    def _add(self, tail: Node, head: Node) -> None:
         """An edge, in pieces from row to row."""
-        first = tail
         for row in range(self.row[tail] + 1, self.row[head] + 1):
             node = head
             if row < self.row[head]:
-                node = -len(self.row) - 1
+                node = object()
                 self.row[node] = row
-                if first not in self.real:
-                    self.passing.add(node)
             self.above[tail].append(node)
             self.below[node].append(tail)
             tail = node
 
-    def places(self) -> dict[int, float]:
+    def places(self) -> dict[Node, float]:
         self._put_in_order()
         x = {node: float(i) for layer in self.layers for i, node in enumerate(layer)}
         for sweep in range(SWEEPS if len(x) > 200 else 20 * SWEEPS):
@@ -70,9 +74,9 @@ class _Layers:
                     x[node] = at
             if moved < 1e-3:
                 break
-        inner = [x[node] for node in self.real]
-        middle = (min(inner) + max(inner)) / 2 if inner else 0.0
-        return {node: round(x[node] - middle, 2) + 0.0 for node in self.row if node in self.real}
+        inner = {node: x[node] for node in self.row if node in self.real}
+        middle = (min(inner.values()) + max(inner.values())) / 2 if inner else 0.0
+        return {node: round(at - middle, 2) + 0.0 for node, at in inner.items()}
 
     # -- order ------------------------------------------------------------------------------------------------
 
@@ -86,7 +90,7 @@ class _Layers:
             for before, layer in pairwise(layers[:: (-1) ** sweep]):
                 near = self.above if sweep % 2 else self.below
                 share = {n: p / max(len(row) - 1, 1) for row in (layer, before) for p, n in enumerate(row)}
-                key = {n: (_mean(share, near[n]) or (share[n],))[0] for n in layer}
+                key = {n: (self.sides.get(n, 0), (_mean(share, near[n]) or (share[n],))[0]) for n in layer}
                 layer.sort(key=key.__getitem__)
             self.layers = self._swapped(layers)
             crossings = self._crossings(self.layers)
@@ -94,12 +98,14 @@ class _Layers:
                 best, fewest = [list(layer) for layer in self.layers], crossings
         self.layers = best
 
-    def _swapped(self, layers: list[list[int]]) -> list[list[int]]:
+    def _swapped(self, layers: list[list[Node]]) -> list[list[Node]]:
         """Neighbours change places where that makes fewer edges cross: worth it only where there are few."""
         if sum(map(len, layers)) > 300:
             return layers
         for i, layer in enumerate(layers):
             for j in range(len(layer) - 1):
+                if self.sides.get(layer[j]) or self.sides.get(layer[j + 1]):
+                    continue
                 nearby = layers[max(i - 1, 0) : i + 2]
                 before = self._crossings(nearby)
                 layer[j : j + 2] = layer[j + 1], layer[j]
@@ -107,7 +113,7 @@ class _Layers:
                     layer[j : j + 2] = layer[j + 1], layer[j]
         return layers
 
-    def _crossings(self, layers: Sequence[Sequence[int]]) -> int:
+    def _crossings(self, layers: Sequence[Sequence[Node]]) -> int:
         """How many pairs of edges cross between neighbouring rows."""
         total = 0
         for lower, upper in pairwise(layers):
@@ -118,7 +124,7 @@ class _Layers:
 
     # -- places -----------------------------------------------------------------------------------------------
 
-    def _pull(self, node: int, x: Mapping[int, float], upward: bool) -> tuple[float, float]:
+    def _pull(self, node: Node, x: Mapping[Node, float], upward: bool) -> tuple[float, float]:
         """Where its edges pull a node, and how hard: the longer an edge, the straighter it is to be."""
         near = self.below[node] + ([] if upward else self.above[node])
         stiff = [STIFF ** ((node not in self.real) + (other not in self.real)) for other in near]
@@ -126,40 +132,40 @@ class _Layers:
             return x[node], 0.01
         return sum(x[other] * s for other, s in zip(near, stiff, strict=True)) / sum(stiff), float(sum(stiff))
 
-    def _spaced(self, layer: Sequence[int], wanted: Sequence[tuple[float, float]]) -> list[float]:
-        """The places nearest to those wanted, weighted, in this order and with room between: by least squares, pooling
-        neighbours that are in each other's way."""
+    def _spaced(self, layer: Sequence[Node], wanted: Sequence[tuple[float, float]]) -> list[float]:
+        """The places nearest to those wanted, in this order and with room between."""
         offsets = [0.0]
         for a, b in pairwise(layer):
             offsets.append(offsets[-1] + (1 if a in self.real and b in self.real else THIN))
-        pools: list[tuple[float, float, int]] = []  # mean, weight, members
-        for (want, weight), offset in zip(wanted, offsets, strict=True):
-            mean, members = want - offset, 1
-            while pools and pools[-1][0] >= mean:
-                before, heavy, several = pools.pop()
-                mean = (mean * weight + before * heavy) / (weight + heavy)
-                weight, members = weight + heavy, members + several
-            pools.append((mean, weight, members))
-        spread = [mean for mean, _, members in pools for _ in range(members)]
-        return [mean + offset for mean, offset in zip(spread, offsets, strict=True)]
+        return spread(wanted, offsets)
 
 
-def _mean(x: Mapping[int, float], nodes: Sequence[int]) -> tuple[float, float] | None:
+def spread(wanted: Sequence[tuple[float, float]], offsets: Sequence[float]) -> list[float]:
+    """Numbers nearest to those wanted, by weighted least squares, none nearer to the one before than their offsets are.
+
+    Neighbours that are in each other's way are pooled: isotonic regression (Barlow et al. 1972).
+    """
+    pools: list[tuple[float, float, int]] = []  # mean, weight, members
+    for (want, weight), offset in zip(wanted, offsets, strict=True):
+        mean, members = want - offset, 1
+        while pools and pools[-1][0] >= mean:
+            before, heavy, several = pools.pop()
+            mean = (mean * weight + before * heavy) / (weight + heavy)
+            weight, members = weight + heavy, members + several
+        pools.append((mean, weight, members))
+    means = [mean for mean, _, members in pools for _ in range(members)]
+    return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
+
+
+def _mean(x: Mapping[Node, float], nodes: Sequence[Node]) -> tuple[float, float] | None:
     return (sum(x[n] for n in nodes) / len(nodes), float(len(nodes))) if nodes else None
 
 
 def _inversions(numbers: Sequence[int]) -> int:
-    """Pairs that stand in the wrong order, by a Fenwick tree."""
-    size = max(numbers, default=0) + 1
-    tree, found = [0] * (size + 1), 0
-    for seen, number in enumerate(numbers):
-        smaller, i = 0, number + 1
-        while i:
-            smaller += tree[i]
-            i -= i & -i
-        found += seen - smaller
-        i = number + 1
-        while i <= size:
-            tree[i] += 1
-            i += i & -i
+    """Pairs that stand in the wrong order."""
+    seen, found = list[int](), 0
+    for number in numbers:
+        place = bisect_right(seen, number)
+        found += len(seen) - place
+        seen.insert(place, number)
     return found

@@ -7,50 +7,38 @@ their loss.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from viz.diagrams.drawing_types import Link, Variable
-from viz.diagrams.layering import places
+from viz.diagrams.layering import Node, places
 from viz.diagrams.variables import Variables
+from viz.diagrams.vertices import COLUMN, LETTERS
+from viz.labels import width
 
 Point = tuple[float, float]
-Line = tuple[Point, Point]
 
 
 @dataclass(eq=False)
 class Fan:
-    """The uses of a value of the step before by variables side by side, as the gates of an LSTM: they part at `at`."""
+    """The uses of a value of the step before by variables side by side, as the gates of an LSTM."""
 
     links: list[Link]
-    at: Point = (0.0, 0.0)
+
+    @property
+    def source(self) -> Variable:
+        return self.links[0].source
 
     @property
     def delay(self) -> int:
         return self.links[0].delay
 
 
-def way_round(edge: float, row: float, to: Point) -> list[Point]:
-    """By which points an arrow from a row gets to a place in a block, round the block's edge."""
-    turn = row + math.copysign(min(0.7, abs(to[1] - row) / 2), to[1] - row)
-    return [(edge, turn), (edge + 0.3 * (1 if edge < to[0] else -1), to[1] + 0.1)]
-
-
-def distance(point: Point, line: Line) -> float:
-    """From a point to a line between two others."""
-    (px, py), ((ax, ay), (bx, by)) = point, line
-    length = math.dist(*line)
-    share = ((px - ax) * (bx - ax) + (py - ay) * (by - ay)) / length**2 if length else 0.0
-    share = min(max(share, 0.0), 1.0)
-    return math.hypot(px - ax - share * (bx - ax), py - ay - share * (by - ay))
-
-
 @dataclass(eq=False)
 class Block:
-    """Variables that stand together; `at` is the place of each in the block, x from its middle and the row.
+    """Variables that stand together; `at` is the place of each, and of each fan: x from its middle and the row.
 
     axis   the time axis that it repeats along; None: it happens once
     after  the variables in it that happen once, after the last step
@@ -59,23 +47,26 @@ class Block:
     axis: int | None
     members: list[Variable] = field(default_factory=list)
     fans: list[Fan] = field(default_factory=list)
-    at: dict[Variable, Point] = field(default_factory=dict)
+    at: dict[Node, Point] = field(default_factory=dict)
     after: set[Variable] = field(default_factory=set)
 
     @property
     def left(self) -> float:
-        return min([0.0, *(x for x, _ in self.at.values()), *(fan.at[0] for fan in self.fans)])
+        return min((x for x, _ in self.at.values()), default=0.0)
 
     @property
     def right(self) -> float:
-        return max([0.0, *(x for x, _ in self.at.values()), *(fan.at[0] for fan in self.fans)])
+        return max((x for x, _ in self.at.values()), default=0.0)
 
 
 class Layout:
-    """The `blocks` of a circuit's variables from left to right, and the block of each variable."""
+    """The `blocks` of a circuit's variables from left to right, and the block of each variable.
 
-    def __init__(self, variables: Variables):
-        self.links = variables.links
+    folded  for the circuit: what is carried to the next step comes from the right, where this one ends
+    """
+
+    def __init__(self, variables: Variables, *, folded: bool):
+        self.links, self._folded, self._stage = variables.links, folded, variables.sequences.stage
         self._forward = [link for link in self.links if link.target.of is None]
         self.blocks, self.block = self._divided(variables.all)
         for block in self.blocks:
@@ -101,15 +92,34 @@ class Layout:
         for v in forward:
             if v.loop is not None:
                 of[v] = blocks.setdefault(v.loop, Block(v.loop))
-        for together in self._linked([v for v in forward if v.loop is None]):
-            block = self._beside(together, of) or blocks.setdefault(together[0], Block(None))
-            of |= dict.fromkeys(together, block)
-            if any(link.reach == "last" and link.target in together for link in self._forward):
-                block.after.update(together)
+        stage = self._stages(forward)
+        for number in sorted(set(stage.values())):
+            for together in self._linked([v for v in forward if v.loop is None and stage[v] == number]):
+                block = self._beside(together, of) or blocks.setdefault(together[0], Block(None))
+                of |= dict.fromkeys(together, block)
+                if any(link.reach == "last" and link.target in together for link in self._forward):
+                    block.after.update(together)
         of |= {v: of[v.of] for v in variables if v.of is not None}
         for v in variables:
             of[v].members.append(v)
-        return self._in_order(list(blocks.values()), of), of
+
+        def place(block: Block) -> tuple[int, bool]:  # what happens once stands before the loops of its stage
+            return stage[next(v for v in forward if of[v] is block and v.loop == block.axis)], block.axis is not None
+
+        return sorted(blocks.values(), key=place), of
+
+    def _stages(self, variables: Sequence[Variable]) -> dict[Variable, int]:
+        """After how many loops, one after the other, each variable is computed; an input: is first used."""
+        into, out = defaultdict[Variable, set[Variable]](set), defaultdict[Variable, set[Variable]](set)
+        for link in self._forward:
+            for v in (link.source, *link.starts):
+                into[link.target].add(v)
+                out[v].add(link.target)
+        stage: dict[Variable, int] = {}
+        for v in variables:
+            before = [stage[u] + (u.loop is not None) for u in into[v]] if v.loop is None else [self._stage[v.loop]]
+            stage[v] = max(before, default=0)
+        return stage | {v: min(stage[u] for u in out[v]) for v in variables if out[v] and not into[v]}
 
     def _linked(self, variables: Sequence[Variable]) -> Iterator[list[Variable]]:
         """Sets of variables that are linked, directly or over each other."""
@@ -144,59 +154,45 @@ class Layout:
             return block if reach == "last" else None
         return after.pop() if len(after) == 1 and not before and not started else None
 
-    def _in_order(self, blocks: list[Block], of: dict[Variable, Block]) -> list[Block]:
-        """From left to right, each after those that it uses."""
-        before = {block: set[Block]() for block in blocks}
-        for link in self._forward:
-            for source in (link.source, *link.starts):
-                if of[source] is not of[link.target]:
-                    before[of[link.target]].add(of[source])
-        depth = dict.fromkeys(before, 0)
-        for _ in blocks:
-            depth |= {b: max([depth[b], *(depth[other] + 1 for other in uses)]) for b, uses in before.items()}
-        return sorted(blocks, key=lambda block: depth[block])
-
     # -- places in a block -----------------------------------------------------------------------------------
 
     def _place(self, block: Block) -> None:
         """Rows, and places in them. Gradients stand to the right of what they are the gradients of and half a row
         lower, for the arrows of both run along the rows."""
         forward = [v for v in block.members if v.of is None]
-        number = {v: i for i, v in enumerate(forward)}
-        into = [k for k in self._forward if k.target in number]
-        within = [k for k in into if k.source in number]
-        still = [k for k in within if not k.delay]
+        into = [k for k in self._forward if self.block[k.target] is block]
+        within = [k for k in into if self.block[k.source] is block]
         before = {v for v in forward if v.loop is None} - block.after if block.axis is not None else set()
-        rows = _rows(forward, still, within, before, block.after)
+        rows = _rows(forward, within, before, block.after, {})
         block.fans = list(_fans(into, rows))
-        outer = [fan.links for fan in block.fans]
-        outer += _from_outside(k for k in into if k.source not in number and not k.delay)
+        # A value that parts for the next step stands where this one ends, beside those that it goes to there.
+        carried = {k.source for k in within if k.source is k.target}
+        parting = {fan.source: fan for fan in block.fans if fan.source in rows and fan.source not in carried}
+        rows = _rows(forward, within, before, block.after, parting)
+        ends = {v: fan.delay for v, fan in parting.items()}
+        beside = [k for k in within if k.target in ends and not k.delay and rows[k.source] == rows[k.target]]
+        sides: dict[Node, float] = {k.source: 0.5 * ends[k.target] for k in beside}
+        sides |= ends | {fan: fan.delay if self._folded else -fan.delay for fan in block.fans}
 
         # In this order they stand from left to right where nothing else decides: time runs to the right.
-        outside = {i: min(rows[k.target] for k in links) - 1 for i, links in enumerate(outer, len(forward))}
-        ahead = {i for i, fan in enumerate(block.fans, len(forward)) if fan.delay < 0}
         late = {k.target for k in into if k.delay > 0 and k.source is not k.target}
-        nodes = {i: row for i, row in outside.items() if i not in ahead}
-        nodes |= {number[v]: rows[v] for v in sorted(forward, key=lambda v: v not in late)}
-        nodes |= {i: outside[i] for i in ahead}
-        edges = [(number[k.source], number[k.target]) for k in still]
-        edges += [(i, number[k.target]) for i, links in enumerate(outer, len(forward)) for k in links]
-        drawn = range(len(forward) + len(block.fans))
+        nodes: dict[Node, int] = {fan: min(rows[k.target] for k in fan.links) - 1 for fan in block.fans}
+        nodes |= {v: rows[v] for v in sorted(forward, key=lambda v: v not in late)}
+        edges: list[tuple[Node, Node]] = [(k.source, k.target) for k in within if not k.delay]
+        edges += [(fan, k.target) for fan in block.fans for k in fan.links]
+        x = places(nodes, edges, sides)
 
-        lowest = min((nodes[i] for i in drawn), default=0) - self._base(into, rows, block)
-        parting = [outside[i] for i, _ in enumerate(block.fans, len(forward))]  # labels of many arrows need room
-        at = {
-            i: (x, nodes[i] - lowest + 0.5 * sum(nodes[i] > row for row in parting))
-            for i, x in places(nodes, edges, drawn).items()
-        }
-        block.at = {v: at[i] for i, v in enumerate(forward)}
-        for i, fan in enumerate(block.fans, len(forward)):
-            fan.at = at[i]
+        lowest = min(nodes.values(), default=0) - self._base(into, rows, block)
+        # Labels of many arrows need room.
+        wide = max([(2 * LETTERS * width(k.label) + 40) / COLUMN for fan in block.fans for k in fan.links], default=0.0)
+        for node in nodes:
+            above = sum(nodes[fan] < nodes[node] for fan in block.fans)
+            block.at[node] = x[node] * max(wide, 1.0), nodes[node] - lowest + max(0.5, wide - 0.5) * above
         aside = block.right - block.left + 1.2
         for v in block.members:
             if v.of is not None:
-                x, row = block.at[v.of]
-                block.at[v] = x + aside, row - 0.5
+                at, row = block.at[v.of]
+                block.at[v] = at + aside, row - 0.5
 
     def _base(self, into: Iterable[Link], rows: dict[Variable, int], block: Block) -> int:
         """The lowest row of a block: what comes from the blocks to its left comes from below or from the side."""
@@ -234,31 +230,23 @@ def _fans(links: Iterable[Link], rows: dict[Variable, int]) -> Iterator[Fan]:
             yield Fan(together)
 
 
-def _from_outside(links: Iterable[Link]) -> list[list[Link]]:
-    """Links from one variable of another block to several of this: their arrows need room to pass."""
-    found = defaultdict[Variable, list[Link]](list)
-    for link in links:
-        found[link.source].append(link)
-    return [together for together in found.values() if len(together) > 1]
-
-
 def _rows(
     variables: Sequence[Variable],
     links: Iterable[Link],
-    every: Iterable[Link],
     before: Collection[Variable],
     after: Collection[Variable],
+    parting: Mapping[Variable, Fan],
 ) -> dict[Variable, int]:
     """Each variable above what it is computed from in the same step; all above what happens once `before` them,
     and below what happens `after` the last; an input below its first user, a target above its loss. What is carried on
-    from step to step has a row of its own, for its arrows run along it."""
+    from step to step has a row of its own, for its arrows run along it; what parts stands beside what it goes to."""
     into, out = defaultdict[Variable, list[Link]](list), defaultdict[Variable, list[Link]](list)
     for link in links:
-        into[link.target].append(link)
-        out[link.source].append(link)
-    carried = {k.source for k in every if k.delay and k.source is k.target}
-    entering = [v for v in variables if v.kind in ("input", "target") and not into[v]]
-    outside = set(entering)
+        if not link.delay:
+            into[link.target].append(link)
+            out[link.source].append(link)
+    carried = {link.source for link in links if link.delay and link.source is link.target}
+    outside = set(variables) - {link.target for link in links}
     rows: dict[Variable, int] = {}
     taken: dict[int, bool] = {}  # by row: whether by what is carried on
     for v in variables:
@@ -270,9 +258,12 @@ def _rows(
                 row = max([row, *(other + 1 for u, other in rows.items() if u in before)])
             while taken.get(row, False) or (v in carried and row in taken):
                 row += 1
-            rows[v] = row
-            taken[row] = v in carried
-    for v in entering:
+            if v in parting:
+                rows[v] = min(rows[link.target] for link in parting[v].links)
+            else:
+                rows[v] = row
+                taken[row] = v in carried
+    for v in outside:
         users = [rows[k.target] for k in out[v] if k.target in rows]
         rows[v] = (max(users) + 1 if v.kind == "target" else min(users) - 1) if users else 0
     return rows

@@ -72,7 +72,7 @@ class Pen:
         first = v.component.visits[0]
         note = f"{v.name} {_shape(first) if first.kind != 'failed' else 'raised an error'}"
         detail = self._detail(v, steps) if v.kind != "failed" else ""
-        return Vertex(id, label, x, y, v.kind, cluster, note, detail, tuple(step.index for step in steps))
+        return Vertex(id, label, x, y, v.kind, cluster, note, detail, tuple([step.index for step in steps]))
 
     def arrow(
         self,

@@ -75,7 +75,11 @@ def _draw(source: str, format: str, engine: str) -> bytes:
 
 
 def _raised(svg: str) -> str:
-    """With superscripts set in the letters of their label: few fonts have those of Unicode, and fewer in italics."""
+    """With superscripts set in the letters of their label: few fonts have those of Unicode, and fewer in italics.
+
+    Subscripts are moved as far down as all browsers understand it.
+    """
+    svg = svg.replace('baseline-shift="sub"', 'dy="0.3em"')
     return re.sub(r"(?<=>)[^<>]*(?=</text>)", lambda text: RAISED.sub(_up, text[0]), svg)
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from viz.diagrams.drawing_types import Link, Variable
-from viz.diagrams.layout import Block, Layout, Point, distance, way_round
+from viz.diagrams.layout import Block, Layout, Point
 from viz.diagrams.options import Pen
 from viz.diagrams.vertices import COLUMN, LETTERS, Arrow, Vertex
-from viz.labels import at_step
+from viz.labels import at_piece, at_step
 from viz.labels import width as text_width
 
 GAP = "…"
@@ -39,10 +39,10 @@ class UnfoldedView:
         self._columns: dict[int, dict[int, float]] = {}
         self._gaps: dict[int, list[float]] = {}
         self._middle: dict[Block, float] = {}
-        self._pitch: dict[int, float] = {}
+        self._beyond: list[Point] = []
         longest = max(lengths, default=1)
-        for block in layout.blocks:
-            x += 0.8 if self._middle else 0.0
+        for i, block in enumerate(layout.blocks):
+            x += max(0.8, (_widest(layout.blocks[i - 1]) + _widest(block)) / 2 + 0.15) if i else 0.0
             if block.axis is None:
                 x += 0.2 - block.left
                 self._middle[block] = x
@@ -52,7 +52,6 @@ class UnfoldedView:
                 x = self._put_columns(block, checked_steps(steps if longest == T else None, T), x)
         for v in (v for block in layout.blocks for v in block.members):
             self._all_steps(v)
-        self._blocked = set(filter(self._is_blocked, layout.links))
         for link in layout.links:
             self._all_arrows(link)
 
@@ -62,11 +61,9 @@ class UnfoldedView:
         """Give each step of a loop its column, from x to the right; returns how far they go."""
         assert block.axis is not None
         width = block.right - block.left
-        apart = max(1.0 + 0.4 * bool(width), self._steepest(block) - width) + 0.4 * len(block.fans)
-        apart = max(apart, self._longest_label(block) - width)
-        self._pitch[block.axis] = apart + width
+        apart = max(1.0 + 0.4 * bool(width), self._room(block) - width)
         before, after = self._margins(block)
-        x += before * self._before(block)
+        x += before * self._room(block)
         columns, gaps = self._columns.setdefault(block.axis, {}), self._gaps.setdefault(block.axis, [])
         for i, step in enumerate(steps):
             x += apart if i else 0.0
@@ -78,31 +75,21 @@ class UnfoldedView:
         self._middle[block] = (min(columns.values()) + max(columns.values())) / 2
         return x + after
 
-    def _steepest(self, block: Block) -> float:
-        """How far apart columns must be for arrows over several rows to pass between the variables."""
-        at = [(block.at.get(k.source), block.at.get(k.target)) for k in self.layout.links if abs(k.delay) == 1]
-        return max([SLOPE * abs(a[1] - b[1]) for a, b in at if a and b], default=0.0)
-
-    def _longest_label(self, block: Block) -> float:
-        """How far apart columns must be for the labels between them."""
-        along = [k.label for k in self.layout.links if k.source is k.target and self.layout.block[k.source] is block]
-        return max([(LETTERS * text_width(label) + 64) / COLUMN for label in along], default=0.0)
-
-    def _before(self, block: Block) -> float:
-        """How far before the first step stands what the loop starts from."""
-        return max(1.0 + 0.4 * bool(block.fans), self._steepest(block), self._longest_label(block))
+    def _room(self, block: Block) -> float:
+        """How far apart columns must be for labels between them, and for arrows over several rows of variables."""
+        room = 1.0
+        for link in self.layout.links:
+            start, stop = block.at.get(link.source), block.at.get(self.layout.fan(link) or link.target)
+            if start and stop and abs(link.delay) == 1:
+                along = (LETTERS * text_width(link.label) + 64) / COLUMN if link.source is link.target else 0.0
+                room = max(room, along, SLOPE * abs(start[1] - stop[1]))
+        return room
 
     def _margins(self, block: Block) -> tuple[int, int]:
         """How many steps are drawn that do not happen: before the first and after the last, as h⁽⁰⁾ is."""
-        back, ahead = 0 if self._middle else 1, 0
-        for link in self.layout.links:
-            if link.source.loop is not None and link.source.loop == block.axis and link.target.of is None:
-                T = self.lengths[link.source.loop]
-                span = link.target.component.times(T)
-                for t in {span.start, span.stop - 1} if link.reach == "step" else ():
-                    if link.instead.get(t) is None:
-                        back, ahead = max(back, link.delay - t), max(ahead, t - link.delay - T + 1)
-        return back, ahead
+        forward = [k for k in self.layout.links if k.target.of is None and k.source.loop == block.axis]
+        beyond = [link.delay for link in forward if None in link.instead.values()]
+        return max([0 if self._middle else 1, *beyond]), -min([0, *beyond])
 
     # -- variables -------------------------------------------------------------------------------------------
 
@@ -135,18 +122,35 @@ class UnfoldedView:
     def _in_column(self, v: Variable, axis: int, t: int) -> str:
         block, columns, T, step = self.layout.block[v], self._columns[axis], self.lengths[axis], t + 1
         dx, row = block.at[v]
-        elided = bool(self._gaps[axis])
         if 1 <= step <= T and step not in columns:
             after = [x for drawn, x in columns.items() if drawn > step]
             return self._gap(v, max(x for x in self._gaps[axis] if not after or x < min(after)))
         if step in columns:
             x = columns[step] + dx
-        elif step < 1:
-            x = min(columns.values()) + block.left + (step - 1) * self._before(block)
         else:
-            x = max(columns.values()) + block.right + step - T
-        name = at_step(v.name, "T", step - T + v.shift) if elided and step >= T else at_step(v.name, step + v.shift)
-        return self._put(v, t, x, row, v.name if v.kind == "operation" else name)  # its column says when
+            x, row = self._beyond_the_ends(v, block, step)
+        return self._put(v, t, x, row, v.name if v.kind == "operation" else self._label(v, t))  # its column says when
+
+    def _label(self, v: Variable, t: int) -> str:
+        """Its name, and the step: counted from the end where steps before it are not drawn."""
+        assert v.loop is not None
+        after = t + 1 - self.lengths[v.loop]
+        if self._gaps[v.loop] and (after >= 0 or (t >= 0 and t + 1 not in self._columns[v.loop])):
+            return at_piece(v.name, v.piece, "T", after)
+        return at_piece(v.name, v.piece, t + 1)
+
+    def _beyond_the_ends(self, v: Variable, block: Block, step: int) -> Point:
+        """A free place before the first step of a loop or after its last: where it parts, or in a row or beside it."""
+        assert block.axis is not None
+        columns, T = self._columns[block.axis].values(), self.lengths[block.axis]
+        n, end = (1 - step, min(columns)) if step < 1 else (step - T, max(columns))
+        rows = [block.at[v][1] + 0.75 * sign * i for i in range(len(block.members) + 1) for sign in (-1, 1)]
+        x = end + block.left - n * self._room(block) if step < 1 else end + block.right + n
+        parting = [(end + block.at[fan][0], block.at[fan][1]) for fan in block.fans if fan.source is v and n == 1]
+        places = parting + [(x, y) for y in rows]
+        place = next(p for p in places if all(math.dist(p, other) > 0.7 for other in self._beyond))
+        self._beyond.append(place)
+        return place
 
     def _put(self, v: Variable, t: int, x: float, row: float, label: str) -> str:
         id_ = f"{self._name[v]} at {t + 1}"
@@ -182,6 +186,8 @@ class UnfoldedView:
     def _tails(self, link: Link, t: int) -> list[tuple[str, int]]:
         """Where the arrows into a target at a time come from, and the time of each."""
         source, delay, reach = link.instead.get(t) or (link.source, link.delay, link.reach)
+        if reach == "at" and source.loop is not None:
+            return [(self.at(source, s), s) for s in link.steps.get(t, ())]
         if reach != "step" or source.loop is None:
             return self._ends(source, reach)
         if link.target.of is not None and not 0 <= t - delay < self.lengths[source.loop]:
@@ -210,7 +216,7 @@ class UnfoldedView:
             head = self._gap(link.source, self.vertices[head].x)
             label = "" if self._uses[link.source, link.delay] > 1 else label
         elif self.layout.fan(link) is not None:
-            tail = self._parting(tail, link, t)
+            tail = self._carried(tail, link, t)
         if into or (out and self.vertices[tail].kind == "ellipsis"):
             before = self._gap_arrows.setdefault((tail, head), len(self.arrows))
             if before < len(self.arrows):
@@ -219,57 +225,22 @@ class UnfoldedView:
                 self.arrows[before] = self.pen.arrow(tail, head, link, t, label)
                 return
         via = () if into else self._way_below(tail, link, t)
-        if not into and not out and link in self._blocked and self.layout.fan(link) is None:
-            via = self._round(tail, link, t, self.layout.block[link.target].at[link.target])
         kind = "wire" if weight is None else "all"
         self.arrows.append(self.pen.arrow(tail, head, link, t, label, kind, via, weight))
 
-    def _parting(self, tail: str, link: Link, t: int) -> str:
-        """The place before a step where the uses of a value of an earlier one part; the way there is drawn once."""
+    def _carried(self, tail: str, link: Link, t: int) -> str:
+        """The small vertex before a step where the uses of a value of an earlier one part."""
         fan, block = self.layout.fan(link), self.layout.block[link.target]
         assert fan is not None and block.axis is not None
-        column, place = self._columns[block.axis][t + 1], f"{tail} parts at {t + 1}"
+        x, row = self._columns[block.axis][t + 1] + block.at[fan][0], block.at[fan][1]
+        start, place = self.vertices[tail], f"{tail} into {t + 1}"
+        if (start.x, start.y) == (x, row):
+            return tail
         if place not in self.vertices:
-            self.vertices[place] = Vertex(place, "", column + fan.at[0], fan.at[1], "anchor")
-            self.arrows.append(Arrow(tail, place, via=self._round(tail, link, t, fan.at)))
+            label = start.label or self._label(link.source, t - link.delay)
+            self.vertices[place] = Vertex(place, label, x, row, "carried")
+            self.arrows.append(Arrow(tail, place))
         return place
-
-    def _round(self, tail: str, link: Link, t: int, to: Point) -> tuple[Point, ...]:
-        """The way to a place in a step, round what stands in it, and round what stands beside the tail."""
-        block = self.layout.block[link.target]
-        assert block.axis is not None
-        edge = block.left - LANE if link.delay > 0 else block.right + LANE
-        column, start = self._columns[block.axis][t + 1], self.vertices[tail]
-        before = self._columns[block.axis].get(t + 1 - link.delay, math.inf)
-        low, high = sorted((start.x + math.copysign(0.1, link.delay), column + edge))
-        at = block.at.values()
-        passing = [
-            (before + x, start.y + math.copysign(0.5, to[1] - start.y))
-            for x, row in sorted(at, reverse=link.delay < 0)
-            if row == start.y and low < before + x < high
-        ]
-        if not passing and high - low > 1.2:  # along the row as far as that goes
-            passing = [(column + edge - math.copysign(0.6, link.delay), start.y)]
-        between = {row for x, row in at if min(edge, to[0]) < x < max(edge, to[0])}
-        if to[1] in between:  # from below, or from above
-            to = to[0], to[1] + (0.4 if to[1] - 1 in between else -0.5)
-        return (*passing, *((column + dx, y) for dx, y in way_round(edge, start.y, to)))
-
-    def _is_blocked(self, link: Link) -> bool:
-        """Whether too much is in the way of a straight arrow from the step before, or after, for a bend to pass it."""
-        block = self.layout.block[link.target]
-        if (
-            abs(link.delay) != 1
-            or link.target.of is not None
-            or block is not self.layout.block[link.source]
-            or block.axis is None
-        ):
-            return False
-        by = math.copysign(self._pitch[block.axis], link.delay)
-        (x, row), to = block.at[link.source], block.at[link.target]
-        others = [at for v, at in block.at.items() if v not in (link.source, link.target)]
-        line = (x - by, row), to
-        return sum(distance((x - dx, y), line) < 0.33 for x, y in others for dx in (0.0, by)) > 1
 
     def _way_below(self, tail: str, link: Link, t: int) -> tuple[Point, ...]:
         """What comes from before a loop runs below the steps in between, to rise beside the one that it goes to."""
@@ -285,6 +256,11 @@ class UnfoldedView:
         edge = block.left - LANE
         rise = (columns[t + 1] + edge - 0.2, low - 0.5), (columns[t + 1] + edge, (low + row) / 2 - 0.3)
         return rise if self.vertices[tail].y < low else ((first + edge, low - 0.5), *rise)
+
+
+def _widest(block: Block) -> float:
+    """The width of the widest vertex of a block, in columns."""
+    return max(Vertex("", v.name + at_step("", 1) * (v.loop is not None), 0, 0).width for v in block.members) / COLUMN
 
 
 def checked_steps(steps: Sequence[int | str] | None, T: int) -> list[int | str]:

@@ -15,14 +15,16 @@ from functools import cached_property
 import numpy as np
 
 from tinygrad_rnn.tracing.circuit import Circuit, Component, Wire
+from tinygrad_rnn.tracing.reading import NAMELESS, Reading
 from tinygrad_rnn.tracing.recorder import Step
-from viz.diagrams.arrow_sources import Path, Paths, is_own_past, merged
+from tinygrad_rnn.tracing.sequences import stacked
+from viz.diagrams.arrow_sources import Path, Paths, merged
 from viz.diagrams.attention_weights import scores
-from viz.diagrams.drawing_types import Link, Part, Start, Variable
-from viz.diagrams.initial_values import Place, named_as_steps
-from viz.diagrams.sequences import Sequences, stacked
+from viz.diagrams.drawing_types import ELEMENT, Link, Part, Start, Variable
+from viz.diagrams.initial_values import named_as_steps
 from viz.diagrams.trees import returned
 from viz.diagrams.weights import PRODUCTS, Weights
+from viz.labels import at_step, label
 
 
 class Variables:
@@ -36,21 +38,23 @@ class Variables:
     def __init__(
         self,
         circuit: Circuit,
+        reading: Reading,
         *,
         every: bool = False,
         gradients: dict[Step, Step] | None = None,
         weighted: bool = False,
     ):
-        self.circuit, self.every = circuit, every
+        self.circuit, self.reading, self.every = circuit, reading, every
         self._gradients = gradients or {}
-        self._weights = Weights(circuit)
-        self._sequences = Sequences(circuit)
+        self._weights = Weights(circuit.components, reading)
+        self.sequences = reading.sequences
         self._wires = [one for c in circuit.components for wire in c.wires for one in (wire, *wire.others)]
-        self._outputs = self._what_comes_out()
+        self._outputs = [c if c.name else stacked(c) or c for c in reading.outputs]
         self._hidden = self._only_initial()
         if weighted:
             self._hidden |= scores(circuit) | set(filter(stacked, circuit.components))
-        self._paths = Paths(set(filter(self._is_shown, circuit.components)), self._weights, self._sequences, every)
+        shown_first = set(filter(self._is_shown, circuit.components))
+        self._paths = Paths(shown_first, reading, self._weights, every)
         users = self._users()
         shown = [c for c in circuit.components if c in self._paths.shown]
         losses = self._losses(shown, users)
@@ -58,33 +62,34 @@ class Variables:
         self._variable |= {c: self._gradient(c) for c in shown if c in self._gradient_of}
         every_one = [self._variable[c] for c in shown]
         links = [self._link(path, v) for v in every_one for path in self._paths_to(v)]
-        self.links = named_as_steps(links, circuit.lengths, list(self._first_terms()))
+        self.links = named_as_steps(links, circuit.lengths, self._stand_ins())
         parts = {part.component for v in every_one if v.of is None for part in v.parts}
         self.all = [v for v in every_one if v.component not in parts]
+        if not weighted:
+            self._gather()
 
     # -- which components are variables ---------------------------------------------------------------------
 
-    def _what_comes_out(self) -> list[Component]:
-        """The outputs; of a list of all steps of a loop, that which is in it. Of a backward pass: the loss."""
-        if self._gradients:
-            loss = next(iter(self._gradients))
-            return [c for c in self.circuit.components if c.visits[-1] is loss]
-        return [c if c.name else stacked(c) or c for c in self.circuit.outputs]
-
     def _is_shown(self, c: Component) -> bool:
         """Inputs, elements of sequences, what has a name, what is delayed, and the outputs."""
-        if c in self._weights or c in self._hidden or self._sequences.is_hidden(c):
+        if c in self._weights or c in self._hidden or self.sequences.is_hidden(c):
             return False
-        is_element = self._sequences.name(c) is not None
+        is_element = self._element_name(c) is not None
         if is_element and c not in self._read and c not in self._outputs:  # as x[0] only to see its shape
             return False
         if c.visits[0].forward is not None:
             return c in self._gradient_of
-        if self.every or c.kind in ("input", "failed") or c.name:
+        if stacked(c) and not c.name:
+            return self.every or c in self._read_in_loops
+        if c in self.reading.data and self.reading.names[c] in NAMELESS["input"]:
+            return c.visits[0].shape != ()  # a number without a name is a factor like any other
+        if self.every or c.kind in ("input", "failed") or self._is_named(c):
             return True
-        if stacked(c):
-            return c in self._read_in_loops
         return is_element or c in self._delayed or c in self._returned or c in self._outputs
+
+    def _is_named(self, c: Component) -> bool:
+        """Whether it has a name: its own, or that of a step that it stands in for."""
+        return bool(c.name) if c in self.reading.stands_in else c in self.reading.names and not self._is_product(c)
 
     @cached_property
     def _returned(self) -> set[Component]:
@@ -97,13 +102,17 @@ class Variables:
             for c in self.circuit.components
             for wire in c.wires
             for one in (wire, *wire.others)
-            if one.delay and not one.source.is_sequence and not is_own_past(c, one) and not self._is_product(one.source)
+            if one.delay
+            and self.sequences.piece(one.source) is None
+            and not self.reading.is_own_past(c, one)
+            and not self._is_product(one.source)
         }
 
     def _is_product(self, c: Component) -> bool:
-        """Whether it is but a weight by something that has a name: then that is what is delayed."""
+        """Whether it has no name and is but a weight by something that has one: then that is what is delayed."""
         others = [wire.source for wire in c.wires if wire.source not in self._weights]
-        return c.operation is not None and c.operation.name in PRODUCTS and len(others) == 1 and bool(others[0].name)
+        is_product = not c.name and c.operation is not None and c.operation.name in PRODUCTS
+        return is_product and len(others) == 1 and self._is_named(others[0])
 
     @cached_property
     def _read(self) -> set[Component]:
@@ -141,47 +150,75 @@ class Variables:
     # -- as variables ----------------------------------------------------------------------------------------
 
     def _forward(self, c: Component, losses: set[Component], users: set[Component]) -> Variable:
-        name, kind = c.label, "operation" if self.every and not c.name else "variable"
-        if element := self._sequences.name(c):
+        name, kind = label(c, self.reading), "operation" if self.every and not self._is_named(c) else "variable"
+        if element := self._element_name(c):
             name = element
         elif not self.every and not c.name and (inside := stacked(c)):
-            name = f"[{inside.label}]"
+            name = f"[{label(inside, self.reading)}]"
         if c.kind == "failed":
             kind = "failed"
-        elif element or c.kind == "input":
-            of_losses = users & losses
-            kind = "target" if of_losses and len(users) <= 2 * len(of_losses) else "input"
-        elif c in losses and (c.name or not self.every):
+        elif c.kind == "input" or c in self.reading.data or (element and not self.sequences.is_computed(c)):
+            of_losses, is_read = users & losses, any(map(self.sequences.piece, users))
+            kind = "target" if of_losses and not is_read and len(users) <= 2 * len(of_losses) else "input"
+        elif c in losses and (self._is_named(c) or not self.every):
             kind = "loss"
-        return Variable(c, name, kind, self._sequences.axis(c), self._sequences.reads(c) if c.is_sequence else 0)
+        return Variable(c, name, kind, self.sequences.axis(c), self.sequences.piece(c) or ELEMENT)
+
+    def _element_name(self, c: Component) -> str | None:
+        """What an element is called: as the array that it is of, at the step if it is a single one."""
+        if self.sequences.piece(c) is not None:
+            return label(self.sequences.array(c)[0], self.reading)
+        number = self.sequences.single(c)
+        return None if number is None else at_step(label(c.wires[0].source, self.reading), number + 1)
 
     def _gradient(self, c: Component) -> Variable:
         of, parts = self._gradient_of[c]
-        name = f"∂{self._outputs[0].label}/∂{of.label}"
-        return Variable(c, name, "gradient", self._sequences.axis(of), 0, self._variable[of], parts)
+        name = f"∂{label(self._outputs[0], self.reading)}/∂{label(of, self.reading)}"
+        return Variable(c, name, "gradient", self.sequences.axis(of), ELEMENT, self._variable[of], parts)
 
     @cached_property
     def _gradient_of(self) -> dict[Component, tuple[Component, tuple[Part, ...]]]:
         """By the component that is a variable's gradient at most times: that variable, and all such components."""
         if not self._gradients:
             return {}
-        of_step = {step: (c, t) for c in self.circuit.components for t, step in enumerate(c.visits, c.first)}
+        named = [c for c in self.circuit.components if self._has_gradient(c)]
+        complete = {self._gradients[step] for c in named for step in c.visits if step in self._gradients}
+        of_step = {
+            step: (c, t)
+            for c in self.circuit.components
+            if c.visits[0].forward is not None and not complete.isdisjoint(c.visits)
+            for t, step in c.timed
+        }
         found = {}
-        for c in self.circuit.components:
-            named = c.name and c.kind == "operation" and c.visits[0].forward is None
-            if not named or c in self._weights or c in self._outputs:
-                continue
+        for c in named:
             made = defaultdict[tuple[Component, int], list[int]](list)
-            for t, step in enumerate(c.visits, c.first):
-                if step in self._gradients:
-                    part, at = of_step[self._gradients[step]]
-                    if part.visits[0].forward is not None:
-                        made[part, 0 if part.loop is None else at - t].append(t)
+            for t, step in c.timed:
+                gradient = self._gradients.get(step)
+                if gradient in of_step:
+                    part, at = of_step[gradient]
+                    made[part, at - t if part.axes else 0].append(t)
             parts = [Part(part, frozenset(times), ahead) for (part, ahead), times in made.items()]
             parts.sort(key=lambda part: -len(part.times))
             if parts:
                 found[parts[0].component] = c, tuple(parts)
         return found
+
+    def _has_gradient(self, c: Component) -> bool:
+        """Whether its gradient is to be shown, if it has one: that of a named variable that is no output."""
+        is_computed = c.kind == "operation" and c.visits[0].forward is None
+        return self._is_named(c) and is_computed and c not in self._outputs and self._is_shown(c)
+
+    def _gather(self) -> None:
+        """Let all steps of a loop that each step of another reads meet in one vertex [h]: few arrows for many."""
+        gathered: dict[Variable, Variable] = {}
+        for i, link in enumerate(self.links):
+            if link.reach == "all" and link.target.of is None and None not in (link.source.loop, link.target.loop):
+                if link.source not in gathered:
+                    states = Variable(link.source.component, f"[{link.source.name}]", "variable", None)
+                    gathered[link.source] = states
+                    self.all.insert(self.all.index(link.source) + 1, states)
+                    self.links.append(replace(link, target=states, label="", times=None, instead={}))
+                self.links[i] = replace(link, source=gathered[link.source], reach="once")
 
     # -- how they are linked ---------------------------------------------------------------------------------
 
@@ -203,15 +240,15 @@ class Variables:
         matrices = [w.text for w in path.weights if w.matrix]
         others = [w.text for w in path.weights if not (w.is_number and target.kind == "loss")]
         source, label = self._variable[path.source], ", ".join(filter(None, dict.fromkeys(matrices or others)))
-        return Link(source, target, label, path.delay, path.reach, path.fixed, path.times, instead, zero)
+        found = path.delay, path.reach, path.fixed, path.times, instead, zero, path.steps, path.where
+        return Link(source, target, label, *found)
 
-    def _first_terms(self) -> Iterator[tuple[Variable, Place]]:
-        """What a sum over time is at its first step, where that is computed in a way of its own."""
-        for c in self.circuit.components:
-            for wire in c.wires if c in self._variable else ():
-                for t, value in self._paths.instead(c, wire) if is_own_past(c, wire) else ():
-                    if value.reach == "once" and value.source in self._variable:
-                        yield self._variable[value.source], (self._variable[c], t - wire.delay)
+    def _stand_ins(self) -> Iterator[tuple[Variable, Variable, int]]:
+        """What happens once and stands in for a step of a loop; of which variable, and which step."""
+        for c, (of, step) in self.reading.stands_in.items():
+            of, ago = self.sequences.element(of)
+            if c in self._variable and of in self._variable and c.loop is None:
+                yield self._variable[c], self._variable[of], step - ago
 
     def _start(self, value: Wire) -> Start | None:
         variable = self._variable.get(value.source)

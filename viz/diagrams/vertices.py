@@ -28,6 +28,7 @@ DIAMETERS = {
     "ellipsis": 30.0,
     "delay": 9.0,
     "anchor": 1.0,
+    "carried": 28.0,
     "parameter": 26.0,
     "gradient": 44.0,
     "failed": 28.0,
@@ -39,7 +40,8 @@ class Vertex:
     """What stands at a place of the grid: x counts columns to the right, y rows upward.
 
     `kind` is variable, input, target, loss, operation, parameter (a thin square), gradient (in the theme's colour for
-    gradients), failed (an operation that raised), delay (a black square), ellipsis (steps not drawn) or anchor (an
+    gradients), failed (an operation that raised), delay (a black square), carried (a value of an earlier step where
+    this one begins), ellipsis (steps not drawn) or anchor (an
     invisible point that arrows run through).  `detail` is a small second line, `note` a tooltip.  Vertices of one
     `cluster` share a frame.  `steps` are the numbers of the recorded steps that it stands for.
     """
@@ -96,7 +98,7 @@ class Vertex:
         first, second = width(self.text) or 0.01, width(self.second_line) or 0.01
         # How much of the width a line may fill: two lines are farther from the middle, where the outline is nearer.
         share = 0.84 if self.second_line else 0.92
-        least = 12.5 if self.kind == "gradient" else 11.0
+        least = 12.0 if self.kind == "gradient" else 11.0
         letters = min(LETTERS, max(least, share * self.height / first), share * WIDEST / first)
         small_letters = min(DETAIL, share * WIDEST / second)
         return max(self.height, letters * first / share, small_letters * second / share), letters, small_letters

@@ -8,6 +8,8 @@ from typing import Any
 from weakref import ref
 
 from tinygrad_rnn.tracing.circuit import Circuit, Component, FoldError, Wire
+from tinygrad_rnn.tracing.projection import projected
+from tinygrad_rnn.tracing.reading import Reading
 from tinygrad_rnn.tracing.record import Graph
 from tinygrad_rnn.tracing.recorder import Step
 from viz.diagrams.circuit_view import CircuitView
@@ -26,8 +28,8 @@ def circuit(graph: Graph, **options: Any) -> Diagram:
     Raises FoldError if the run has no circuit, TypeError for an option that there is not, ValueError for its value.
     """
     chosen = Options(**options)
-    layout, pen, _ = _laid_out(graph, graph.fold(), chosen)
-    view = CircuitView(layout, pen)
+    variables, pen = _read(graph, chosen)
+    view = CircuitView(Layout(variables, folded=True), pen)
     return _diagram(view.vertices.values(), view.arrows, chosen)
 
 
@@ -38,8 +40,8 @@ def unfolded(graph: Graph, **options: Any) -> Diagram:
     ValueError for steps that did not happen, TypeError for an option that there is not.
     """
     chosen = Options(**options)
-    layout, pen, lengths = _laid_out(graph, _circuit_or_run(graph), chosen)
-    view = UnfoldedView(layout, pen, lengths, chosen.steps)
+    variables, pen = _read(graph, chosen, or_run=True)
+    view = UnfoldedView(Layout(variables, folded=False), pen, variables.circuit.lengths, chosen.steps)
     return _diagram(view.vertices.values(), view.arrows, chosen)
 
 
@@ -49,9 +51,10 @@ def side_by_side(graph: Graph, **options: Any) -> Diagram:
     Options: see viz/diagrams/options.py. Raises what `circuit` and `unfolded` raise.
     """
     chosen = Options(**options)
-    layout, pen, lengths = _laid_out(graph, graph.fold(), chosen)
-    left = CircuitView(layout, pen)
-    right = UnfoldedView(layout, pen, lengths, chosen.steps, left.end + 1.9)
+    variables, pen = _read(graph, chosen)
+    left = CircuitView(Layout(variables, folded=True), pen)
+    unfolding = Layout(variables, folded=False)
+    right = UnfoldedView(unfolding, pen, variables.circuit.lengths, chosen.steps, left.end + 1.9)
     rows = [vertex.y for vertex in left.vertices.values()]
     middle = (max(rows, default=0) + min(rows, default=0)) / 2
     between = [Vertex(f"unfold {end}", "", left.end + x, middle, "anchor") for end, x in (("from", 0.55), ("to", 1.25))]
@@ -61,18 +64,28 @@ def side_by_side(graph: Graph, **options: Any) -> Diagram:
     )
 
 
-def _laid_out(graph: Graph, folded: Circuit, options: Options) -> tuple[Layout, Pen, list[int]]:
-    """What there is to draw and where it stands, what to write on it, and the length of each loop."""
+def _read(graph: Graph, options: Options, or_run: bool = False) -> tuple[Variables, Pen]:
+    """What there is to draw of a run along its time, and what writes on it.
+
+    or_run  of a run that has no circuit, the run itself, in which everything happens once
+    """
+    folded, reading = _circuit_or_run(graph) if or_run else _along_time(graph)
     flowing = graph.backward().gradients if options.gradients and not graph.gradients else graph.gradients
     every = options.detail == "operations"
-    variables = Variables(folded, every=every, gradients=graph.gradients, weighted=options.weights)
-    return Layout(variables), Pen(options, flowing if options.gradients else None), folded.lengths
+    variables = Variables(folded, reading, every=every, gradients=graph.gradients, weighted=options.weights)
+    return variables, Pen(options, flowing if options.gradients else None)
 
 
-def _circuit_or_run(graph: Graph) -> Circuit:
-    """The circuit; of a run that has none, the run itself, in which everything happens once."""
+def _along_time(graph: Graph) -> tuple[Circuit, Reading]:
+    """The circuit as a picture with one axis of time can show it, and how it is read."""
+    folded = projected(graph.fold())
+    return folded, graph.reading if folded is graph.fold() else graph.read(folded)
+
+
+def _circuit_or_run(graph: Graph) -> tuple[Circuit, Reading]:
+    """The circuit; of a run that has none, the run itself, in which everything happens once. And how it is read."""
     try:
-        return graph.fold()
+        return _along_time(graph)
     except FoldError:
         of: dict[Step, Component] = {}
         for step in graph.steps:
@@ -80,7 +93,7 @@ def _circuit_or_run(graph: Graph) -> Circuit:
             of[step] = Component(step.kind, [step], wires)
         run = Circuit(list(of.values()), [])
         run.outputs = [of[step] for step in graph.outputs]
-        return run
+        return run, Reading(run, run.outputs, is_run=True)
 
 
 def _diagram(vertices: Iterable[Vertex], arrows: Iterable[Arrow], options: Options) -> Diagram:
@@ -98,6 +111,7 @@ MEANINGS = {
     "gradient": "a gradient",
     "failed": "the operation that failed",
     "delay": "a delay of one step",
+    "carried": "a value of the step before",
     "wire": "is used to compute",
     "initial": "a value to start from",
     "fixed": "through weights that are not trained",

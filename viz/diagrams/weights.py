@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_rnn.tracing.circuit import Circuit, Component, Wire
+from tinygrad_rnn.tracing.circuit import Component, Wire
+from tinygrad_rnn.tracing.reading import Reading
+from viz.labels import label
 
 PRODUCTS = ("matmul", "multiply", "einsum")
 """Operations through which a parameter weights what passes: it labels the arrow."""
@@ -26,19 +29,17 @@ class Weight(NamedTuple):
 
 
 class Weights:
-    """The components of a circuit that are computed from parameters and constants alone: no arrow comes from them."""
+    """How the weights of a circuit are written, and which of them are trained. No arrow comes from them."""
 
-    def __init__(self, circuit: Circuit):
+    def __init__(self, components: Iterable[Component], reading: Reading):
+        self._reading = reading
         self._written: dict[Component, tuple[str, ...]] = {}
         self._trained: dict[Component, bool] = {}
-        for c in circuit.components:
-            if c.kind in ("parameter", "constant"):
-                number = c.kind == "constant" and not c.name and np.size(c.visits[0].value) > 1
-                self._written[c] = () if number else (c.label,)
-                self._trained[c] = c.kind == "parameter"
-            elif c.operation is not None and all(w.source in self._written and not w.delay for w in c.wires):
-                self._written[c] = self._expression(c)
-                self._trained[c] = any(self._trained[w.source] for w in c.wires)
+        for c in components:
+            if c in reading.weights:
+                is_array = c.kind == "constant" and not c.name and np.size(c.visits[0].value) > 1
+                self._written[c] = self._expression(c) if c.wires else () if is_array else (label(c, reading),)
+                self._trained[c] = c.kind == "parameter" or any(self._trained[w.source] for w in c.wires)
 
     def __contains__(self, component: Component) -> bool:
         return component in self._written
@@ -62,8 +63,8 @@ class Weights:
         """Its name or 1 − 1/α for what is no matrix; otherwise the parameters in it, W for W.T."""
         operands = [text for w in c.wires for text in self._written[w.source]]
         assert c.operation is not None
-        if c.name and operands and np.ndim(c.visits[0].value) < 2:
-            return (c.name,)
+        if c in self._reading.names and operands:
+            return (label(c, self._reading),)
         signs = {"add": " + ", "subtract": " − ", "divide": "/"}
         if len(operands) == 2 and c.operation.name in signs and np.ndim(c.visits[0].value) < 2:
             left, right = operands

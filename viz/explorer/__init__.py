@@ -121,7 +121,7 @@ class _Data:
             "components": sorted(stop.components),
             "moments": sorted(stop.moments),
         }
-        return shown | ({"gaps": self._gaps(stop)} if stop.elided else {"source": self.sources.of(stop.steps[0])})
+        return shown | ({"gaps": self._gaps(stop)} if stop.elided else {"source": self.sources.of(stop.step)})
 
     def _gaps(self, stop: Stop) -> list[int]:
         """The ellipses in the rows of what runs."""
@@ -169,8 +169,8 @@ def _colours(theme: str) -> str:
 
 
 def _summary(run: Playback) -> str:
-    backward = sum(len(stop.steps) for stop in run.stops if stop.backward)
-    forward = sum(len(stop.steps) for stop in run.stops) - backward
+    backward = sum(stop.count for stop in run.stops if stop.backward)
+    forward = sum(stop.count for stop in run.stops) - backward
     count = f"{forward:,} operations forward" + (f", {backward:,} backward" if backward else "")
     losses = [step for step in run.forward.outputs if step.shape == ()]
     return ". ".join([count, *(f"{visible(s.label, 80)} = {number(s.value.item())}" for s in losses)]) + "."

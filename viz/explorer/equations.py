@@ -12,7 +12,7 @@ from typing import Literal
 from tinygrad_rnn.tracing.circuit import FoldError
 from tinygrad_rnn.tracing.record import Graph
 from tinygrad_rnn.tracing.recorder import Step
-from viz.equations import equations, read
+from viz.equations import equations
 
 MATHML = "math mrow mi mn mo mtext mspace msup msub msubsup mover munder munderover mfrac msqrt mtable mtr mtd mstyle"
 """The elements that a formula may have on the page: what else latex2mathml might make of a name is not let in."""
@@ -33,11 +33,10 @@ class Equations:
         if graph is None:
             return
         try:
-            reading = read(graph, of)
+            text = equations(graph, of)
         except FoldError:
             return
-        text = equations(graph, of)
-        unicode = text.splitlines()
+        reading, unicode = text.reading, text.splitlines()
         lines = defaultdict[object, list[str]](list)
         for equation, *line in zip(reading.equations, unicode, text.latex.splitlines(), strict=False):
             lines[equation.left.variable].append(_html(*line))

@@ -57,12 +57,15 @@ def _met(diagram: Diagram) -> dict[str, tuple[list[int], list[int]]]:
     vertices = {vertex.id: (i, vertex) for i, vertex in enumerate(diagram.vertices)}
 
     def beyond(id: str, neighbours: Mapping[str, list[str]]) -> list[int]:
-        """The vertices that are met first from here on, past delay squares."""
-        pending = [id]
+        """The vertices that are met first from here on, past delay squares and values carried to the next step."""
+        pending, met = [id], []
         for place in pending:
-            if vertices[place][1].is_passed_through:
+            number, vertex = vertices[place]
+            if vertex.is_passed_through or vertex.kind == "carried":
                 pending += [other for other in neighbours[place] if other not in pending]
-        return [vertices[place][0] for place in pending if not vertices[place][1].is_passed_through]
+            else:
+                met.append(number)
+        return met
 
     return {
         f"{identifier(arrow.tail)}->{identifier(arrow.head)}": (beyond(arrow.tail, tails), beyond(arrow.head, heads))

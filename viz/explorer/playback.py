@@ -16,7 +16,7 @@ from tinygrad_rnn.tracing.recorder import Step
 from viz.diagrams.diagram import Diagram
 from viz.diagrams.vertices import Vertex
 from viz.explorer.expressions import Names, expression
-from viz.labels import at_step, superscript, visible
+from viz.labels import at_step, superscript, typeset, visible
 
 NAME = 80  # characters of a name that are shown
 
@@ -45,14 +45,22 @@ class Moment:
 
 @dataclass(eq=False)
 class Stop:
-    """`steps` of the record run and light components and moments, by number. `elided`: at times that are not drawn."""
+    """A `step` of the record runs, or `count` of them from it on, and lights components and moments, by number.
+
+    elided  whether these are of times that are not drawn
+    """
 
     backward: bool
     elided: bool
+    step: Step
     text: str = ""
-    steps: list[Step] = field(default_factory=list)
+    count: int = 0
     components: set[int] = field(default_factory=set)
     moments: set[int] = field(default_factory=set)
+
+
+Lit = tuple[int, int | None]
+"""The number of a component that is lit and that of its moment; None: it is not drawn."""
 
 
 def passes(graph: Graph) -> tuple[Graph, Graph | None, str]:
@@ -62,7 +70,7 @@ def passes(graph: Graph) -> tuple[Graph, Graph | None, str]:
     try:
         return graph, graph.backward(), ""
     except GradientError as error:
-        return graph, None, str(error).removeprefix("graph.backward: ")
+        return graph, None, str(error).removeprefix("graph.backward: ").partition("   ")[0]  # not where in this file
 
 
 class Playback:
@@ -77,14 +85,15 @@ class Playback:
         self._component: dict[Step, int] = {}
         self._time: dict[Step, int] = {}
         self._moment: dict[Step, int] = {}
+        names = forward.reading.names.items() if circuit is not None else ()
+        self._names = {step: typeset(name) for c, name in names for step in c.visits if step.operation is None}
         self._enter(circuit, unfolded)
-        self._owner = self._owners()
+        self._lit_by = self._lights()
         self._gradient_of: dict[Step, list[Step]] = {}
         for step, gradient in self.gradients.items():
             if step in self._component:
                 self._gradient_of.setdefault(gradient, []).append(step)
         self.stops = self._stops()
-        self._set_times()
 
     # -- what is drawn -----------------------------------------------------------------------------------
 
@@ -97,7 +106,7 @@ class Playback:
                 self._add_moment(vertex.label, vertex.kind, vertex.steps)
         for step in self.forward.parameters:
             if step not in self._moment:
-                self._add_moment(step.label, "parameter", (step.index,))
+                self._add_moment(self._names.get(step, typeset(step.label)), "parameter", (step.index,))
 
     def _add_component(self, label: str, kind: str, indices: Sequence[int]) -> None:
         visits = [self.steps[i] for i in indices]
@@ -134,15 +143,15 @@ class Playback:
             return at_step(self.components[self._component[step]].label, self._time[step] + 1)
         if step.forward in self._component and step.slot is None:
             return f"{self.name_of_gradient(step.forward)} so far"
-        return visible(step.name, NAME) if step.name and step.operation is None else None
+        return self._names.get(step) or (typeset(step.name) if step.name and step.operation is None else None)
 
     def name_of_gradient(self, step: Step) -> str:
-        return f"∂{self.loss}/∂{self.name(step) or step.label}"
+        return f"∂{self.loss}/∂{self.name(step) or typeset(step.label)}"
 
     @property
     def loss(self) -> str:
         """The name of what the backward pass starts from."""
-        return visible(next(iter(self.gradients)).name or "L", NAME) if self.gradients else "L"
+        return typeset(next(iter(self.gradients)).name or "L") if self.gradients else "L"
 
     def names_beside(self, step: Step) -> Names:
         """Names as an equation for `step` writes them, whose own time is t: h⁽ᵗ⁾, h⁽ᵗ⁻¹⁾."""
@@ -167,17 +176,17 @@ class Playback:
 
     # -- what runs ---------------------------------------------------------------------------------------
 
-    def _owners(self) -> dict[Step, Step]:
-        """For each step of the forward pass the variable that it is, or the first one it is used to compute."""
-        owners: dict[Step, Step] = {}
+    def _lights(self) -> dict[Step, Lit]:
+        """What each step of the forward pass lights: the variable that it is, or the first it is used to compute."""
+        lights: dict[Step, Lit] = {}
         for step in reversed(self.forward.steps):
             if step in self._component:
-                owners[step] = step
-            if step in owners:
-                owners.update((x, owners[step]) for x in step.inputs)
-        return owners
+                lights[step] = self._component[step], self._moment.get(step)
+            if step in lights:
+                lights.update(dict.fromkeys(step.inputs, lights[step]))
+        return lights
 
-    def _lit(self, step: Step) -> list[Step]:
+    def _lit(self, step: Step) -> list[Lit]:
         """The variables and parameters that a step lights.
 
         A step of the forward pass lights what it computes, or helps to compute. A step of the backward pass lights what
@@ -185,42 +194,46 @@ class Playback:
         to compute, and the parameter that x is, or is the transpose of.
         """
         if not self._is_backward(step):
-            return self._owned(step)
-        if step in self._gradient_of:
-            return self._gradient_of[step]
-        assert step.forward is not None
-        x = step.forward if step.slot is None else step.forward.inputs[step.slot]
-        lit = self._owned(x)
-        while len(x.inputs) == 1:
-            (x,) = x.inputs
-        return list(dict.fromkeys(lit + [x] * (x.kind == "parameter")))
-
-    def _owned(self, step: Step) -> list[Step]:
-        return [self._owner[step]] if step in self._owner else []
+            lit = [step]
+        elif step in self._gradient_of:
+            lit = self._gradient_of[step]
+        else:
+            assert step.forward is not None
+            x = step.forward if step.slot is None else step.forward.inputs[step.slot]
+            lit = [x]
+            while len(x.inputs) == 1:
+                (x,) = x.inputs
+            if x.kind == "parameter":
+                lit.append(x)
+        return [self._lit_by[s] for s in lit if s in self._lit_by]
 
     def _is_backward(self, step: Step) -> bool:
         return step.index >= len(self.forward.steps)
 
     def _stops(self) -> list[Stop]:
         stops: list[Stop] = []
+        drawn = {number for number, moment in enumerate(self.moments) if moment.step.kind != "parameter"}
         for step in self.steps:
             backward = self._is_backward(step)
             if step.operation is None and not (backward and step in self._gradient_of):
                 continue
             lit = self._lit(step)
-            seen = any(s in self._moment and s.kind != "parameter" for s in lit)
+            seen = any(moment in drawn for _, moment in lit)
             goes_on = bool(stops) and stops[-1].elided and stops[-1].backward == backward
-            if seen or not (goes_on or any(s not in self._moment for s in lit)):
-                stops.append(Stop(backward, False, self._text(step)))
+            if seen or not (goes_on or any(moment is None for _, moment in lit)):
+                stops.append(Stop(backward, False, step, self._text(step)))
             elif not goes_on:
-                stops.append(Stop(backward, True))
+                stops.append(Stop(backward, True, step))
             stop = stops[-1]
-            stop.steps.append(step)
-            stop.components.update(self._component[s] for s in lit)
-            stop.moments.update(self._moment[s] for s in lit if s in self._moment)
+            stop.count += 1
+            for component, moment in lit:
+                stop.components.add(component)
+                if moment is not None:
+                    stop.moments.add(moment)
+            self._set_time(step, len(stops))
         for stop in stops:
             if stop.elided:
-                stop.text = f"{len(stop.steps):,} operations of steps that are not drawn"
+                stop.text = f"{stop.count:,} operations of steps that are not drawn"
         return stops
 
     def _text(self, step: Step) -> str:
@@ -230,11 +243,13 @@ class Playback:
         name = self.name(step)
         return f"{name} = {text}" if name else text
 
-    def _set_times(self) -> None:
-        ran = {step: number for number, stop in enumerate(self.stops, 1) for step in stop.steps}
-        for moment in self.moments:
-            moment.at = ran.get(moment.step, 0)
-            moment.gradient_at = ran.get(moment.gradient) if moment.gradient is not None else None
+    def _set_time(self, step: Step, stop: int) -> None:
+        """At which stop a moment got its value or its gradient."""
+        if step in self._moment:
+            self.moments[self._moment[step]].at = stop
+        for of in self._gradient_of.get(step, ()):
+            if of in self._moment:
+                self.moments[self._moment[of]].gradient_at = stop
 
 
 def _stands_for_steps(vertex: Vertex) -> bool:
