@@ -18,6 +18,7 @@ class Evaluation:
     def __init__(self, reading):
         self.reading = reading
         self.B = reading.examples.size
+        self.component = {step: c for c in reading.circuit.components for step in c.visits}
 
     def __call__(self, term, t, example, s=None):
         """The value of a term: columns are (n, 1), numbers ()."""
@@ -41,7 +42,7 @@ class Evaluation:
                 for part in term.parts[1:]:
                     factor = value(part)
                     result = result @ factor if np.ndim(result) and np.ndim(factor) else result * factor
-                return result.reshape(term.shape)
+                return shaped(result, term.shape)
             case of.Hadamard():
                 return np.prod([value(p) for p in term.parts], axis=0)
             case of.Quotient():
@@ -56,42 +57,77 @@ class Evaluation:
                 labels = np.reshape(value(term.parts[0]), -1).astype(int)
                 return np.eye(term.shape[0])[:, labels] if len(labels) == 1 else np.eye(term.shape[1])[labels]
             case of.Every():
-                steps = [self(term.parts[0], t, example, s) for s in range(term.shape[1])]
-                return np.hstack([np.reshape(step, (term.shape[0], 1)) for step in steps])
-            case of.Row():
-                rows = np.zeros(term.shape)
-                rows[(s if term.time.base == "s" else t) + term.time.offset] = np.reshape(value(term.parts[0]), -1)
-                return rows
+                steps = [self(term.parts[0], t, example, s) for s in self.steps(term, t, s)]
+                return np.stack(steps) if len(term.shape) > 2 else np.stack([np.ravel(step) for step in steps], 1)
             case of.TimeSum():
-                return sum(self(term.parts[0], t, example, s) for s in range(term.first, term.last + 1))
+                return sum(self(term.parts[0], t, example, s) for s in term.steps)
             case of.BatchSum():
                 return sum(self(term.parts[0], t, i, s) for i in range(self.B))
             case of.Cases():
                 now = (s if term.time.base == "s" else t) + term.time.offset
-                (i,) = (i for i, when in enumerate(term.when) if now in when)
+                (i,) = (i for i, when in enumerate(term.when) if of.is_among(now, when))
                 return value(term.parts[i])
             case of.Call():
-                assert not term.whole, f"{term.operation} is not an equation of one example"
-                inputs = [value(p).reshape(shape) for p, shape in zip(term.parts, term.shapes, strict=True)]
-                return np.reshape(OPERATIONS[term.operation].forward(*inputs, **term.attributes), term.shape)
+                return self.called(term, t, example, s)
         raise TypeError(term)
+
+    def called(self, term, t, example, s):
+        """An operation on one example or, where it has to be, on all of them, of which the result is one's."""
+        attributes = dict(term.attributes)
+        if term.time is not None:
+            attributes["index"] = tuple(self.placed(part, term.time, t, s) for part in attributes["index"])
+        *axes, axis = term.batches or (None,) * (len(term.parts) + 1)
+        inputs = []
+        for part, shape, counts in zip(term.parts, term.shapes, axes, strict=True):
+            steps = [(part, s)]
+            if isinstance(part, of.Every) and shape != part.shape:
+                steps = [(part.parts[0], s) for s in self.steps(part, t, s)]
+            for one, s_ in steps:
+                if counts is None:
+                    inputs.append(shaped(self(one, t, example, s_), shape))
+                else:
+                    each = (*shape[:counts], *shape[counts + 1 :])
+                    inputs.append(np.stack([self(one, t, i, s_).reshape(each) for i in range(self.B)], counts))
+        result = OPERATIONS[term.operation].forward(*inputs, **attributes)
+        return shaped(result if axis is None else np.take(result, example, axis), term.shape)
+
+    def steps(self, every, t, s):
+        """The steps that are taken together at one step."""
+        last = None if every.time is None else self.moment(every.time, every.loop, t, s)
+        return [step for step in every.steps if last is None or (step - last) * every.steps.step <= 0]
+
+    def placed(self, part, time, t, s):
+        """A part of an index at one step."""
+        if isinstance(part, slice):
+            return slice(*(self.placed(end, time, t, s) for end in (part.start, part.stop, part.step)))
+        return (
+            part.values[part.steps.index(self.moment(time, part.loop, t, s))] if isinstance(part, of.Moving) else part
+        )
 
     def recorded(self, symbol, t, example, s):
         variable = symbol.variable
-        at = self.moment(symbol, t, s)
+        at = self.moment(symbol.time, variable.loop, t, s)
         if (variable, at) in self.reading.recorded:
-            value = self.reading.of_example(self.reading.recorded[variable, at], example)
+            step = self.reading.recorded[variable, at]
+            axis = self.reading.examples.axis(self.component[step])
+            value = np.asarray(step.value) if axis is None else np.take(step.value, example, axis)
             if np.ndim(value) == 0:
                 return np.broadcast_to(value, symbol.shape)  # h⁽⁰⁾ = 0, which is a column
-            return np.reshape(value, symbol.shape)
+            return shaped(value, symbol.shape)
         return self(self.reading.definitions[variable], at, example)
 
-    def moment(self, symbol, t, s):
-        if symbol.time is None:
+    def moment(self, time, loop, t, s):
+        if time is None:
             return None
-        loop = symbol.variable.loop
-        base = {"t": t, "s": s, "1": 0, "T": None if loop is None else self.reading.lengths[loop] - 1}
-        return base[symbol.time.base] + symbol.time.offset
+        length = 0 if loop is None else self.reading.lengths[loop]
+        return time.number({"t": t, "s": s, "1": 0, "T": length - 1}[time.base], length)
+
+
+def shaped(value, shape):
+    """An array in the shape that it has in the equations; where it grows from step to step, that is the largest."""
+    if np.size(value) == np.prod(shape):
+        return np.reshape(value, shape)
+    return np.reshape(value, (1, -1) if shape[0] == 1 else (-1, *shape[1:]))
 
 
 def compared(reading, tolerance):
@@ -99,7 +135,7 @@ def compared(reading, tolerance):
     evaluate = Evaluation(reading)
     number = 0
     for e in reading.equations:
-        for t in range(e.first, e.last + 1) if e.left.time == of.Time("t") else [None]:
+        for t in e.times if e.left.time == of.Time("t") else [None]:
             for example in range(reading.examples.size or 1):
                 if e.left.variable in reading.definitions:
                     continue  # its left side is defined by its right side

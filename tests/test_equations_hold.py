@@ -1,6 +1,7 @@
 """Every equation of every program holds in the recorded numbers."""
 
 import inspect
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,12 @@ import test_fold_backward_passes
 import test_fold_loops
 import test_fold_networks
 import test_fold_refusals
-from equation_programs import PROGRAMS
+from equation_programs import PROGRAMS, forced, of_many_terms
 from equations_checked import compared, holds, lines, record, with_a_loss
-from hypothesis import given, settings
+from folding import sequence
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from test_fold_random_programs import few, written
 
 import tinygrad_rnn as tg
 import viz
@@ -53,6 +56,9 @@ for module in (test_fold, test_fold_networks, test_fold_loops, test_fold_backwar
 del FOLDED["_fails_at_the_third_step"]
 
 
+IN_TWO_LOOPS = {("_clockwork", "backward"), ("_attention_to_the_past", "backward")}
+
+
 @pytest.mark.parametrize("T", [8, 11])
 @pytest.mark.parametrize("name", FOLDED)
 @pytest.mark.parametrize("which", ["forward", "backward"])
@@ -63,9 +69,51 @@ def test_every_program_that_folds_has_equations_that_hold_and_no_other_has_any(n
     except (tg.FoldError, tg.GradientError) as error:
         with pytest.raises(type(error)):
             viz.equations(graph, which)
+        return
+    if (name, which) in IN_TWO_LOOPS:
+        with pytest.raises(tg.FoldError, match=r"^no equations: .* in the loop at line \d+ within another one"):
+            viz.equations(graph, which)
     else:
         assert holds(graph, which)
         assert len(lines(graph, which)) == len(lines(graph, which, "latex")) >= 1
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_equations_hold_whichever_steps_are_fed_the_target(late):
+    patterns = 0
+    for pattern in itertools.product([False, True], repeat=5):
+        graph = record(forced(pattern, late))
+        try:
+            graph.backward().fold()
+        except tg.FoldError:
+            continue
+        patterns += 1
+        assert holds(graph)
+        assert holds(graph, "backward")
+    assert patterns >= 8
+
+
+def test_a_step_of_two_hundred_terms_has_equations_that_hold():
+    graph = record(of_many_terms(200))
+    assert holds(graph)
+    assert holds(graph, "backward")
+
+
+@settings(few, phases=[Phase.generate])
+@given(written(skips=True), st.integers(0, 4))
+def test_the_equations_of_a_written_program_hold(program, extra):
+    graph = tg.record(program.compiled(), sequence(program.shortest + extra))
+    assert holds(graph)
+    assert holds(graph, "backward")
+
+
+@pytest.mark.parametrize("T", [40, 41])
+def test_the_equations_of_a_long_run_are_those_of_a_short_one_and_hold(T):
+    for model in Pattern1(3, 4, 4, rng=0), Bidirectional(3, 4, 4, rng=0):
+        short, long = record(model), record(model, T)
+        for which in ("forward", "backward"):
+            assert lines(long, which) == lines(short, which)
+            assert holds(long, which)
 
 
 @pytest.mark.parametrize("lengths", [None, [6, 4, 0]])

@@ -10,7 +10,8 @@ from equations_checked import is_mathml, lines, record
 
 import tinygrad_rnn as tg
 import viz
-from viz.equations.unicode import Unicode
+from viz.equations.latex import Latex
+from viz.equations.printing import Notation
 from zoo.catalogue import CATALOGUE
 from zoo.pattern_1 import Pattern1
 
@@ -94,14 +95,71 @@ def test_a_run_that_raised_has_the_equations_of_what_ran_until_then():
 
 
 def test_conditions_count_from_the_nearer_end():
-    notation = Unicode([10], {0: "T"}, timed=True)
-    ranges = {
-        (0, 9): "",
-        (0, 8): "t < T",
-        (1, 9): "t > 1",
-        (0, 6): "t < T − 2",
-        (3, 9): "t > 3",
-        (7, 8): "T − 2 ≤ t < T",
+    notation = Notation([10], {0: "T"}, timed=True)
+    conditions = {
+        range(10): "",
+        range(9): "t < T",
+        range(1, 10): "t > 1",
+        range(7): "t < T − 2",
+        range(3, 10): "t > 3",
+        range(7, 9): "T − 2 ≤ t < T",
+        range(0, 10, 2): "t odd",
+        range(2, 10, 3): "t a multiple of 3",
     }
-    assert {times: notation.condition("t", 0, *times) for times in ranges} == ranges
-    assert [notation.condition("t", 0, t, t) for t in (0, 1, 8, 9)] == ["t = 1", "t = 2", "t = T − 1", "t = T"]
+    assert {times: notation.condition("t", 0, times) for times in conditions} == conditions
+    assert [notation.condition("t", 0, range(t, t + 1)) for t in (0, 1, 8, 9)] == [
+        "t = 1",
+        "t = 2",
+        "t = T − 1",
+        "t = T",
+    ]
+
+
+def test_numbers_are_written_as_a_person_writes_them():
+    numbers = {
+        0.25: "0.25",
+        1 / 3: "1/3",
+        0.1 + 0.2: "0.3",
+        np.sqrt(3): "√3",
+        1 / np.sqrt(8): "1/√8",
+        np.sqrt(3) * 1e-6: "√3·10⁻⁶",
+        1e-6: "10⁻⁶",
+        2.5e-7: "2.5·10⁻⁷",
+        2 * np.pi: "2π",
+        -np.pi / 4: "−π/4",
+        0.123456789: "0.123457…",
+        np.inf: "inf",
+    }
+    assert {value: Notation([], {}, timed=False).number(value) for value in numbers} == numbers
+    latex = {1 / np.sqrt(8): r"\frac{1}{\sqrt{8}}", 2.5e-7: r"2.5 \cdot 10^{-7}", 2 * np.pi: r"2\pi"}
+    assert {value: Latex([], {}, timed=False).number(value) for value in latex} == latex
+
+
+def test_the_steps_of_a_case_are_a_range_or_a_rule_where_they_are_one():
+    notation = Notation([10], {0: "T"}, timed=True)
+    steps = {
+        (1,): "t = 1",
+        (1, 2, 3): "t ≤ 3",
+        (2, 3, 4, 5): "2 ≤ t ≤ 5",
+        (9, 10): "t > T − 2",
+        (1, 3, 5, 7, 9): "t odd",
+        (2, 4, 6, 8, 10): "t even",
+        (3, 6, 9): "t a multiple of 3",
+        (1, 4, 7, 10): "t = 1, 4, 7, 10",
+        (1, 4): "t = 1, 4",
+        (2, 3, 5, 6): "t = 2, 3, 5, 6",
+    }
+    domain = range(10)
+    assert {times: notation.condition("t", 0, [t - 1 for t in times], domain) for times in steps} == steps
+
+
+def test_a_choice_is_written_in_cases():
+    def model(x):
+        y = np.where(x > 1, 1.0, np.where(x > 0, x, -x))
+        return y
+
+    graph = tg.record(model, np.array([-1.0, 0.5, 2]))
+    assert lines(graph) == ["y = {1 if x > 1; x if x > 0; −x otherwise}"]
+    assert lines(graph, format="latex") == [
+        r"y = \begin{cases}1 & \text{if } x > 1 \\ x & \text{if } x > 0 \\ -x & \text{otherwise}\end{cases}"
+    ]

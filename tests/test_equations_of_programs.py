@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 import test_fold_backward_passes
 import test_fold_loops
+import test_fold_nests
 from equation_programs import (
+    Additive,
     Attention,
+    Columns,
     Einsum,
     EncoderDecoder,
     Fused,
     Hoisted,
+    Memory,
+    OfFour,
+    Rows,
     Stacked,
     Standardised,
     Tied,
@@ -17,6 +23,7 @@ from equation_programs import (
     switching,
 )
 from equations_checked import holds, lines, record
+from programs import PROGRAMS
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.nn.modules import Parameter
@@ -54,9 +61,7 @@ def two_starts(x):
 
 def test_what_leads_back_to_itself_without_a_name_is_given_one():
     graph = tg.record(two_starts, np.random.default_rng(0).normal(size=(6, 3)))
-    assert lines(graph)[0] == (
-        "z⁽ᵗ⁾ = tanh(A x⁽ᵗ⁾ + C {h⁽ᵗ⁻¹⁾ at t = 3, 4, 5, 6; 0 at t = 1; 2 z⁽¹⁾ at t = 2} + B h⁽ᵗ⁻¹⁾)"
-    )
+    assert "z⁽ᵗ⁾ = tanh(A x⁽ᵗ⁾ + C h⁽ᵗ⁻¹⁾ + B {z⁽ᵗ⁻¹⁾ if t = 2; h⁽ᵗ⁻¹⁾ otherwise})" in lines(graph)
     assert holds(graph)
     assert holds(graph, "backward")
 
@@ -91,7 +96,7 @@ def test_a_gradient_that_is_passed_on_unchanged_is_called_by_its_name_at_the_ste
 
 def test_a_value_that_is_the_gradient_of_two_variables_at_their_ends_makes_no_case_of_its_own():
     lines = of_program(test_fold_loops._two_layers_of_both_directions, "backward")
-    assert lines[3] == "∂L/∂h₂⁽ᵗ⁾ = 𝟏 + W₂ᵀ diag(1 − (h₂⁽ᵗ⁺¹⁾)²) ∂L/∂h₂⁽ᵗ⁺¹⁾,  t < T"
+    assert lines[3] == "∂L/∂h₂⁽ᵗ⁾ = 𝟏 + Cᵀ diag(1 − (h₂⁽ᵗ⁺¹⁾)²) ∂L/∂h₂⁽ᵗ⁺¹⁾,  t < T"
 
 
 def test_a_parameter_called_b_is_not_the_number_of_examples():
@@ -156,11 +161,11 @@ def test_what_cannot_be_said_for_one_example_says_so():
         z = np.reshape(h, -1)
         return z
 
-    assert lines(record(flattened)) == ["h = tanh(W x[0])", "z = reshape(h of all examples)"]
+    assert lines(record(flattened)) == ["h = tanh(W x₁)", "z = reshape(h of all examples)"]
 
 
 def test_a_switch_gives_the_steps_of_each_choice():
-    assert lines(record(switching))[1] == "o⁽ᵗ⁾ = tanh(W {x⁽ᵗ⁾ at t = 2, 3, 5; o⁽ᵗ⁻¹⁾ at t = 1, 4} + 1)"
+    assert lines(record(switching))[1] == "o⁽ᵗ⁾ = tanh(W {o⁽ᵗ⁻¹⁾ if t = 1, 4; x⁽ᵗ⁾ otherwise} + 1)"
 
 
 def test_a_running_sum_that_is_read_at_every_step_is_a_recurrence():
@@ -189,9 +194,9 @@ def test_a_transposed_weight_with_a_name_of_its_own_is_still_the_weight():
 
 def test_numbers_of_the_code_without_a_name_are_told_where_they_are_few():
     masked = test_fold_loops._every_other_step_by_a_mask
-    assert of_program(masked, "forward")[-1] == "const⁽ᵗ⁾ = {1 at t = 1, 3, 5, 7; 0 at t = 2, 4, 6, 8}"
+    assert of_program(masked, "forward")[-1] == "u⁽ᵗ⁾ = {1 if t odd; 0 if t even}"
     discounted = test_fold_backward_passes._discounted
-    assert of_program(discounted, "forward")[-1] == "const⁽ᵗ⁾ is given by the code, for each step"
+    assert of_program(discounted, "forward")[-1] == "u⁽ᵗ⁾ is given by the code, for each step"
 
 
 def test_an_element_of_a_product_of_all_states_is_the_product_of_elements():
@@ -206,3 +211,158 @@ def test_an_element_of_a_product_of_all_states_is_the_product_of_elements():
     b = parameter(3)
     assert of_program(program, "backward")[0] == "∂L/∂z⁽ᵗ⁾ = (h⁽ᵗ⁾)²"  # z is v + b
     assert holds(tg.record(program, np.ones((5, 3))), "backward")
+
+
+@pytest.mark.parametrize(
+    ("divisor", "loss", "what"),
+    [(1, "", "sum"), (2, "", "mean"), (4, "0.5 ", "mean"), (5, "0.2 ", "sum"), (3, "1/3 ", "sum")],
+)
+def test_a_sum_divided_by_a_multiple_of_the_number_of_examples_is_a_mean_and_by_that_of_steps_is_not(
+    divisor, loss, what
+):
+    def model(x, y):
+        h = np.zeros(x.shape[1:])
+        for x_t in x:
+            h = np.tanh(h @ A.T + x_t)
+        L = (h * h).sum() / divisor
+        return L
+
+    graph = record(model)
+    assert lines(graph)[-2:] == [f"L = {loss}‖h⁽ᵀ⁾‖²", f"L is the {what} over the examples of the batch, B = 2"]
+    assert holds(graph)
+    assert holds(graph, "backward")
+
+
+def test_the_gradient_of_labels_as_rows_is_that_of_labels_as_numbers():
+    assert "∂L/∂o⁽ᵗ⁾ = 1/B (ŷ⁽ᵗ⁾ − y_t⁽ᵗ⁾)" in lines(record(Rows()), "backward")
+
+
+def test_elements_and_slices_that_move_with_the_step_say_so():
+    assert "h⁽ᵗ⁾ = tanh(W h⁽ᵗ⁻¹⁾ + x[t, 1, 2] w + x[t, 2, 3] v)" in lines(record(Columns()))
+    assert "∂L/∂outputs⁽ᵗ⁾ = (0.1 (ŷ − reshape(y)))₂ₜ₋₁:₂ₜ" in lines(record(OfFour()), "backward")
+
+
+def test_attention_on_arrays_of_three_axes_reads_as_that_on_matrices():
+    forward = lines(record(Additive()))
+    assert "scores⁽ᵗ⁾ = tanh(s⁽ᵗ⁻¹⁾ᵀ Wᵃᵀ + keys) va" in forward
+    assert "c⁽ᵗ⁾ = Hᵀ α⁽ᵗ⁾" in forward
+
+
+def test_a_rotation_is_written_in_its_pieces():
+    forward = lines(record(Memory()))
+    assert "before⁽ᵗ⁾ = [wᵍ⁽ᵗ⁾₅; wᵍ⁽ᵗ⁾₁:₄]" in forward
+    assert "v⁽ᵗ⁾ = s⁽ᵗ⁾₁ [wᵍ⁽ᵗ⁾₂:₅; wᵍ⁽ᵗ⁾₁] + s⁽ᵗ⁾₂ wᵍ⁽ᵗ⁾ + s⁽ᵗ⁾₃ before⁽ᵗ⁾" in forward
+
+
+def test_the_gradient_of_an_array_of_all_states_is_read_step_by_step():
+    def model(x):
+        h, hs = np.zeros(3), []
+        for x_t in x:
+            h = np.tanh(A @ h + x_t)
+            hs.append(h)
+        out = tg.stack(hs)
+        L = (out * out).sum()
+        return L
+
+    assert of_program(model, "backward")[:2] == ["∂L/∂out = 2 out", "∂L/∂h⁽ᵀ⁾ = ∂L/∂out⁽ᵀ⁾"]
+
+
+# -- nests of loops, and loops of several paces ------------------------------------------------------------------
+
+
+def of_the_corpus(name, which="forward"):
+    function, *arguments = PROGRAMS[name].example(PROGRAMS[name].lengths[0])
+    return lines(tg.record(function, *arguments), which)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("every-second-element", "h⁽ᵗ⁾ = tanh(U x⁽²ᵗ⁻¹⁾ + W h⁽ᵗ⁻¹⁾ + b)"),
+        ("chunks", "h₂⁽ᵗ⁾ = tanh(U x⁽³ᵗ⁻¹⁾ + W h₁⁽ᵗ⁾)"),
+        ("viterbi", "v⁽ᵗ⁾ = max(v⁽ᵗ⁻¹⁾ + transitions, axis = 0) + emissions⁽ᵗ⁺¹⁾"),
+    ],
+)
+def test_an_element_is_called_by_its_step_also_in_a_slice_and_when_some_are_passed_over(name, line):
+    assert line in of_the_corpus(name)
+
+
+def test_what_is_read_from_the_other_end_or_at_every_second_step_has_a_step_of_its_own():
+    assert of_program(test_fold_nests._mirror, "forward") == ["z⁽ᵗ⁾ = tanh(A x⁽ᵗ⁾)", "L = Σₜ z⁽ᵗ⁾ᵀ z⁽ᵀ⁻ᵗ⁺¹⁾"]
+    assert of_program(test_fold_nests._pyramid, "forward")[-1] == "L = Σₜ 𝟏ᵀ tanh(B z⁽²ᵗ⁻¹⁾ + C z⁽²ᵗ⁾)"
+
+
+def test_a_reversed_array_is_read_from_its_own_beginning():
+    def model(x):
+        h = np.zeros(3)
+        for x_t in x[::-1]:
+            h = np.tanh(A @ h + x_t)
+        return h
+
+    def named(x):
+        h, back = np.zeros(3), x[::-1]
+        for x_t in back:
+            h = np.tanh(A @ h + x_t)
+        return h
+
+    assert of_program(model, "forward")[-1] == "h⁽ᵗ⁾ = tanh(A h⁽ᵗ⁺¹⁾ + x⁽ᵗ⁾)"
+    assert of_program(named, "forward")[-1] == "h⁽ᵗ⁾ = tanh(A h⁽ᵗ⁺¹⁾ + back⁽ᵀ⁻ᵗ⁺¹⁾)"
+
+
+def test_a_slow_state_keeps_its_value_in_between():
+    clockwork = of_the_corpus("clockwork")
+    assert clockwork[:2] == [
+        "slow⁽⁰⁾ = 0",
+        "slow⁽ᵗ⁾ = {tanh(slow_W slow⁽ᵗ⁻¹⁾ + slow_U[:, 1:3] x⁽ᵗ⁾) if t odd; slow⁽ᵗ⁻¹⁾ if t even}",
+    ]
+    assert "fast⁽ᵗ⁾ = tanh(W fast⁽ᵗ⁻¹⁾ + up slow⁽ᵗ⁾ + U x⁽ᵗ⁾)" in clockwork
+
+
+def test_a_sum_of_every_third_term_says_which_forward_and_backward():
+    assert of_the_corpus("every-third-output-counts")[-1] == "loss = Σ[t a multiple of 3] ‖V h⁽ᵗ⁾ − x⁽ᵗ⁾‖²"
+    assert "∂loss/∂V = 2 Σ[t a multiple of 3] (V h⁽ᵗ⁾ − x⁽ᵗ⁾) h⁽ᵗ⁾ᵀ" in of_the_corpus(
+        "every-third-output-counts", "backward"
+    )
+
+
+def test_what_is_subtracted_step_by_step_is_a_sum():
+    assert of_the_corpus("bidirectional-by-index")[-2] == "loss = −Σₜ log(p⁽ᵗ⁾[labels⁽ᵗ⁾])"
+
+
+def test_attention_to_the_past_is_a_product_with_all_states_until_now():
+    assert of_the_corpus("key-value-cache") == [
+        "keys⁽ᵗ⁾ = W_k x⁽ᵗ⁾",
+        "values⁽ᵗ⁾ = W_v x⁽ᵗ⁾",
+        "a⁽ᵗ⁾ = softmax(0.5 (keys⁽¹⁾, …, keys⁽ᵗ⁾)ᵀ W_q x⁽ᵗ⁾)",
+        "o⁽ᵗ⁾ = (values⁽¹⁾, …, values⁽ᵗ⁾) a⁽ᵗ⁾",
+        "loss = Σₜ ‖o⁽ᵗ⁾‖²",
+    ]
+
+
+def test_scores_of_all_states_in_a_comprehension_are_a_vector_of_all_of_them():
+    scores = "v_aᵀ tanh(W_a s⁽ᵗ⁻¹⁾ + U_a h⁽¹⁾), …, v_aᵀ tanh(W_a s⁽ᵗ⁻¹⁾ + U_a h⁽ⁿ⁾)"
+    assert f"a⁽ᵗ⁾ = softmax(({scores})ᵀ)" in of_the_corpus("bahdanau")
+
+
+def test_what_an_inner_loop_starts_from_is_not_left_undefined():
+    assert "h₂⁽ᵗ⁾ = tanh(U z⁽ᵗ⁾₁)" in of_the_corpus("hierarchical")
+
+
+def test_an_element_of_an_element_is_that_of_one_example():
+    forward = of_the_corpus("example-by-example")
+    assert {"z = batch⁽¹⁾", "h₁⁽ᵗ⁾ = tanh(U z⁽ᵗ⁾ + W h₁⁽ᵗ⁻¹⁾)", "u = batch⁽ⁿ⁾"} <= set(forward)
+
+
+def test_the_care_of_a_derivative_for_infinite_numbers_is_not_written_where_there_are_none():
+    assert "∂L/∂α⁽ᵗ⁾ = softmax(α⁽ᵗ⁾ + transitions, axis = 0) ∂L/∂α⁽ᵗ⁺¹⁾,  t < T" in of_the_corpus(
+        "conditional-random-field", "backward"
+    )
+
+
+@pytest.mark.parametrize(("name", "which"), [("causal-attention", "forward"), ("clockwork", "backward")])
+def test_what_runs_along_two_loops_is_refused_with_the_line_of_the_inner_one(name, which):
+    reason = (
+        r"^no equations: .*it runs in the loop at line \d+ within another one, and an equation has one index of time"
+    )
+    with pytest.raises(tg.FoldError, match=reason):
+        of_the_corpus(name, which)

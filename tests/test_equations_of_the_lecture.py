@@ -1,8 +1,11 @@
 """The equations of the lecture's models read as in the lecture, forward and backward."""
 
+import pytest
 from equations_checked import lines, record
 
+import tinygrad_rnn as tg
 from zoo.bidirectional import Bidirectional
+from zoo.catalogue import CATALOGUE
 from zoo.leaky import LeakyCell
 from zoo.lstm import LSTMCell
 from zoo.pattern_1 import Pattern1
@@ -45,6 +48,28 @@ def test_of_a_batch_the_equations_are_those_of_each_example_and_one_line_says_wh
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "loss", "gradient"),
+    [
+        ("pattern-1", "L = −Σₜ y⁽ᵗ⁾ᵀ log ŷ⁽ᵗ⁾", "∂L/∂o⁽ᵗ⁾ = 1/B (ŷ⁽ᵗ⁾ − y⁽ᵗ⁾)"),
+        ("pattern-2", "L = −yᵀ log ŷ", "∂L/∂o = 1/B (ŷ − y)"),
+        ("pattern-3", "L = 0.5 Σₜ ‖o⁽ᵗ⁾ − y⁽ᵗ⁾‖²", "∂L/∂o⁽ᵀ⁾ = 1/B (o⁽ᵀ⁾ − y⁽ᵀ⁾)"),
+        ("pattern-3-classes", "L = −Σₜ y⁽ᵗ⁾ᵀ log ŷ⁽ᵗ⁾", "∂L/∂o⁽ᵗ⁾ = 1/B (ŷ⁽ᵗ⁾ − y⁽ᵗ⁾)"),
+        ("pattern-4", "L = −Σₜ y⁽ᵗ⁾ᵀ log ŷ⁽ᵗ⁾", "∂L/∂o⁽ᵗ⁾ = 1/B (ŷ⁽ᵗ⁾ − y⁽ᵗ⁾)"),
+    ],
+)
+def test_all_patterns_write_their_loss_and_its_gradient_alike(name, loss, gradient):
+    model, arguments = CATALOGUE[name].example()
+
+    def named(x, y, *others):
+        return model(x, y, *others)
+
+    graph = tg.record(named, *arguments)
+    assert loss in lines(graph)
+    assert lines(graph)[-1] == "L is the mean over the examples of the batch, B = 2"
+    assert gradient in lines(graph, "backward")
+
+
 def test_a_graph_of_both_passes_has_the_forward_equations_of_the_forward_pass():
     graph = record(EachStep(LeakyCell(3, 4, [2.0, 3, 4, 5], rng=0), 4, 4, rng=1))
     assert lines(graph.backward()) == lines(graph)
@@ -69,9 +94,9 @@ def test_pattern_1_in_latex():
 def test_the_lstm_reads_as_in_the_lecture():
     assert lines(record(EachStep(LSTMCell(3, 4, rng=0), 4, 4, rng=1)))[:9] == [
         "h⁽⁰⁾ = 0",
-        "g⁽ᵗ⁾ = σ(Ug x⁽ᵗ⁾ + Wg h⁽ᵗ⁻¹⁾)",
-        "f⁽ᵗ⁾ = σ(Uf x⁽ᵗ⁾ + Wf h⁽ᵗ⁻¹⁾)",
-        "q⁽ᵗ⁾ = σ(Uo x⁽ᵗ⁾ + Wo h⁽ᵗ⁻¹⁾)",
+        "g⁽ᵗ⁾ = σ(Uᵍ x⁽ᵗ⁾ + Wᵍ h⁽ᵗ⁻¹⁾)",
+        "f⁽ᵗ⁾ = σ(Uᶠ x⁽ᵗ⁾ + Wᶠ h⁽ᵗ⁻¹⁾)",
+        "q⁽ᵗ⁾ = σ(Uᵒ x⁽ᵗ⁾ + Wᵒ h⁽ᵗ⁻¹⁾)",
         "a⁽ᵗ⁾ = U x⁽ᵗ⁾ + W h⁽ᵗ⁻¹⁾",
         "s⁽⁰⁾ = 0",
         "s⁽ᵗ⁾ = f⁽ᵗ⁾ ⊙ s⁽ᵗ⁻¹⁾ + g⁽ᵗ⁾ ⊙ tanh(a⁽ᵗ⁾)",
@@ -83,7 +108,7 @@ def test_the_lstm_reads_as_in_the_lecture():
 def test_the_memory_of_an_lstm_passes_its_gradient_on_through_the_forget_gate():
     backward = lines(record(EachStep(LSTMCell(3, 4, rng=0), 4, 4, rng=1)), "backward")
     assert "∂L/∂s⁽ᵗ⁾ = diag(f⁽ᵗ⁺¹⁾) ∂L/∂s⁽ᵗ⁺¹⁾ + diag((1 − tanh(s⁽ᵗ⁾)²) ⊙ q⁽ᵗ⁾) ∂L/∂h⁽ᵗ⁾,  t < T" in backward
-    assert "∂L/∂Wf = Σₜ diag(f⁽ᵗ⁾ ⊙ (1 − f⁽ᵗ⁾)) ∂L/∂f⁽ᵗ⁾ h⁽ᵗ⁻¹⁾ᵀ" in backward
+    assert "∂L/∂Wᶠ = Σₜ diag(f⁽ᵗ⁾ ⊙ (1 − f⁽ᵗ⁾)) ∂L/∂f⁽ᵗ⁾ h⁽ᵗ⁻¹⁾ᵀ" in backward
 
 
 def test_a_leaky_unit_reads_as_in_the_lecture():

@@ -5,7 +5,7 @@ print(viz.equations(graph, of="backward"))     # ∂L/∂h⁽ᵗ⁾ = Wᵀ diag(
 
 They are read off the circuit: the names are the code's, the rest is what ran. How the second line comes about:
 
-1. `names` finds what is a variable, h, o, L and the parameters, and `examples` which axis counts the examples: what
+1. `tracing.reading` says what is a variable, h, o, L and the parameters, and which axis counts the examples: what
    follows is for one of them. `terms` are what the lines are made of.
 2. `backward` asks the record which step is the whole gradient of h⁽ᵗ⁾, and takes it apart into what was added up: what
    came from h⁽ᵗ⁺¹⁾ and what came from o⁽ᵗ⁾. At t = T there is but one of them, so that step has a line of its own.
@@ -14,12 +14,13 @@ They are read off the circuit: the names are the code's, the rest is what ran. H
 4. `operations` says what each operation means for one example (`applications`: the operation with its inputs;
    `contractions`: those that sum): a row times W is Wᵀ times a column.
 5. `algebra` writes it as one would: g ⊙ f is diag(f) g, h ⊙ h is h². The lines are terms now, with numbers for values.
-6. `printing` decides where parentheses go, `unicode` and `latex` how a term is written.
+6. `printing` decides where parentheses go and how a term is written, `latex` how in LaTeX.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -30,18 +31,24 @@ from viz.equations.backward import BackwardReading
 from viz.equations.latex import Latex
 from viz.equations.printing import Notation
 from viz.equations.reading import Reading
-from viz.equations.terms import BatchSum, Cases, Term, Time, symbols, walk
-from viz.equations.unicode import Unicode
+from viz.equations.terms import BatchSum, Symbol, Time, TimeSum, cases, symbols, walk
 
-FEW = 5
-"""Of a constant that is now this, now that, so many numbers are told."""
-_NOTATIONS: dict[str, type[Notation]] = {"unicode": Unicode, "latex": Latex}
+FEW, MANY = 5, 100
+"""Of a constant that differs between at most MANY steps, so many numbers are told."""
+_NOTATIONS: dict[str, type[Notation]] = {"unicode": Notation, "latex": Latex}
 
 
 class Equations(str):
     """Text, one equation a line. A notebook sets it as formulas, a prompt shows it line by line."""
 
-    latex: str
+    reading: Reading
+
+    @cached_property
+    def latex(self) -> str:
+        return _text(self.reading, Latex)
+
+    def __getstate__(self) -> dict[str, str]:
+        return {"latex": self.latex}
 
     def _repr_latex_(self) -> str:
         rows = "".join(rf"& {line} \\" for line in self.latex.splitlines())
@@ -70,7 +77,7 @@ def equations(
         )
     reading = read(graph, of)
     text = Equations(_text(reading, _NOTATIONS[format]))
-    text.latex = str(text) if format == "latex" else _text(reading, Latex)
+    text.reading = reading
     return text
 
 
@@ -88,7 +95,7 @@ def _text(reading: Reading, kind: type[Notation]) -> str:
             if replace(left.variable, loss="") not in reading.parameters:
                 (means if mean else sums).append(notation.text(left))
             right = of_one_example(without_batch_size(right) if mean else right)
-        when = notation.condition("t", loop, equation.first, equation.last) if timed and loop is not None else ""
+        when = notation.condition("t", loop, equation.times) if timed and loop is not None else ""
         lines.append(notation.equation(notation.text(left), notation.text(right), when))
     notation = kind(reading.lengths, letters, timed=False)
     return "\n".join(lines + _constants(notation, reading) + _notes(notation, reading, means, sums))
@@ -101,11 +108,11 @@ def _constants(notation: Notation, reading: Reading) -> list[str]:
     for variable, symbol in used.items():
         c = reading.constants[variable]
         name = notation.text(symbol if variable.loop is None else replace(symbol, time=Time("t")))
-        when: dict[Term, list[int]] = {}
-        for t, step in enumerate(c.visits, c.first):
-            when.setdefault(constant(np.ravel(step.value)[0]), []).append(t)
-        if all(np.size(step.value) == 1 for step in c.visits) and len(when) <= FEW:
-            value = Cases((), tuple(when), tuple(map(tuple, when.values())))
+        numbers = []
+        if len(c.visits) <= MANY and np.size(c.visits[0].value) == 1:
+            numbers = [(constant(np.ravel(step.value)[0]), range(t, t + 1)) for t, step in reading.timed(c)]
+        if 0 < len(dict(numbers)) <= FEW:
+            value = cases(numbers, variable.loop or 0)
             lines.append(notation.equation(name, notation.text(value), ""))
         else:
             lines.append(notation.note(name, " is given by the code" + ", for each step" * (variable.loop is not None)))
@@ -139,8 +146,10 @@ def read(graph: Graph, of: str) -> Reading:
 def _letters(reading: Reading) -> dict[int | None, str]:
     """For the length of each loop a letter that is no variable's name: T, or n, m, … where there are several. And one
     for the number of examples, by None: B, where that is free."""
-    variables = {s.variable for e in reading.equations for term in (e.left, e.right) for s in symbols(term)}
-    loops = sorted({v.loop for v in variables if v.loop is not None})
+    parts = [part for e in reading.equations for term in (e.left, e.right) for part in walk(term)]
+    variables = {part.variable for part in parts if isinstance(part, Symbol)}
+    sums = {part.loop for part in parts if isinstance(part, TimeSum)}
+    loops = sorted({v.loop for v in variables if v.loop is not None} | sums)
     names = {v.name for v in variables}
     batch = next(letter for letter in ("B", "N", "M", "number of examples") if letter not in names)
     free = [letter for letter in ("T" if len(loops) == 1 else "nmkplr") if letter not in names]

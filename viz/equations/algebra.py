@@ -8,9 +8,11 @@ knows of a model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import accumulate, pairwise
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -23,13 +25,16 @@ from viz.equations.terms import (
     Diagonal,
     Every,
     Hadamard,
+    Moving,
     Negative,
+    OneHot,
     Power,
     Product,
     Quotient,
-    Row,
     Shape,
+    Symbol,
     Term,
+    Time,
     TimeSum,
     Transpose,
     at,
@@ -40,6 +45,9 @@ from viz.equations.terms import (
     moves,
     walk,
 )
+
+JOINED = "joined"
+"""The key of a concatenation of pieces below each other."""
 
 
 def constant(value: Any, shape: Shape = ()) -> Constant:
@@ -66,18 +74,43 @@ def add(*terms: Term) -> Term:
     numbers = [part for part in parts if isinstance(part, Constant) and part.shape == ()]
     if len(numbers) > 1:
         parts = [constant(sum(part.value for part in numbers)), *(part for part in parts if part not in numbers)]
-    parts = [part for part in parts if not is_number(part, 0)]
+    count = Counter(part for part in parts if not is_number(part, 0))
+    parts = [product(constant(n), part) if n > 1 else part for part, n in count.items()]
     if not parts:
         return zero(shape)
-    parts = [product(constant(parts.count(part)), part) for part in dict.fromkeys(parts)]
     if len(parts) == 1 and parts[0].shape == shape:
         return parts[0]
     whole = _stitched(parts)
-    if whole is not None:
-        return whole
+    if len(whole) == 1:
+        return whole[0]
     if all(map(is_over_batch, parts)):
         return batch_sum(add(*map(of_one_example, parts)))
-    return Add(shape, tuple(parts))
+    return _with_a_common_factor(whole) or Add(shape, tuple(_positive_first(whole)))
+
+
+def _positive_first(parts: list[Term]) -> list[Term]:
+    """b − a instead of −a + b."""
+    if not isinstance(parts[0], Negative):
+        return parts
+    return sorted(parts, key=lambda part: not isinstance(part, Negative), reverse=True)
+
+
+def _with_a_common_factor(parts: list[Term]) -> Term | None:
+    """1/B (b − a) instead of 1/B b − 1/B a; None where that is not so."""
+    found = [_share(part) for part in parts]
+    shares = {share for share, _ in found}
+    if len(shares) > 1 or not any(isinstance(part, BatchSize) for share in shares for part in walk(share)):
+        return None
+    return product(shares.pop(), add(*(rest for _, rest in found)))
+
+
+def _share(part: Term) -> tuple[Term, Term]:
+    """A term as a number, or a number divided by B, times the rest."""
+    coefficient, numbers, matrices = _factors([part])
+    shares = [n for n in numbers if isinstance(n, Quotient) and isinstance(n.parts[1], BatchSize)]
+    share = product(constant(abs(coefficient)), *shares)
+    rest = product(*(n for n in numbers if n not in shares), *matrices)
+    return share, negative(rest) if coefficient < 0 else rest
 
 
 def negative(a: Term) -> Term:
@@ -139,6 +172,8 @@ def _joined(matrices: list[Term], factor: Term) -> list[Term]:
     if isinstance(last, Diagonal) and is_number(factor, 1) and factor.shape[1] == 1:
         return [*before, last.parts[0]]
     if is_number(last, 1) and last.shape[0] == 1 and last.shape[1] == factor.shape[0]:  # 𝟏ᵀ …
+        if sums_to_one(factor):
+            return before
         if isinstance(factor, Diagonal):
             return [*before, transpose(factor.parts[0])]
         if isinstance(factor, Hadamard) and factor.shape[1] == 1:
@@ -147,6 +182,12 @@ def _joined(matrices: list[Term], factor: Term) -> list[Term]:
         if isinstance(factor, Power) and factor.exponent == 2 and factor.shape[1] == 1:
             return [*before, transpose(factor.parts[0]), factor.parts[0]]
     return [*matrices, factor]
+
+
+def sums_to_one(a: Term) -> bool:
+    """Whether the elements of a column are known to."""
+    is_softmax = isinstance(a, Call) and a.operation == "softmax"
+    return a.shape[1:] == (1,) and (is_softmax or isinstance(a, OneHot) or (isinstance(a, Symbol) and a.sums_to_one))
 
 
 def hadamard(*terms: Term) -> Term:
@@ -187,6 +228,9 @@ def _rows_or_columns_scaled(one: Term, other: Term) -> Term | None:
     """(u 𝟏ᵀ) ⊙ A = diag(u) A, and (𝟏 vᵀ) ⊙ A = A diag(v)."""
     if not isinstance(one, Product) or len(one.shape) != 2 or one.shape[1] == 1:
         return None
+    coefficient, numbers, matrices = _factors([one])
+    if all(is_number(factor, 1) for factor in matrices):
+        return product(constant(coefficient), *numbers, other)
     *before, last = one.parts
     first, *behind = one.parts
     if is_number(last, 1) and last.shape[0] == 1:
@@ -225,6 +269,8 @@ def quotient(a: Term, b: Term) -> Term:
     is_share = isinstance(b, BatchSize) or (isinstance(b, Constant) and b.shape == ())
     if is_share and not isinstance(a, Constant):
         return product(quotient(constant(1), b), a)
+    if isinstance(b, Product) and isinstance(b.parts[0], Constant) and b.shape == b.parts[0].shape == ():
+        return product(constant(1 / b.parts[0].value), quotient(a, product(*b.parts[1:])))
     if isinstance(a, Quotient) and not isinstance(b, Constant):
         return quotient(a.parts[0], hadamard(a.parts[1], b))
     if isinstance(a, Constant) and b.shape == a.shape == ():
@@ -241,8 +287,8 @@ def power(a: Term, exponent: float) -> Term:
 
 
 def transpose(a: Term) -> Term:
-    """Aᵀ; a number is its own."""
-    if a.shape == ():
+    """Aᵀ; a number is its own, and so is what has more axes."""
+    if a.shape == () or len(a.shape) > 2:
         return a
     if isinstance(a, Transpose):
         return a.parts[0]
@@ -265,51 +311,88 @@ def diagonal(a: Term) -> Term:
 # -- parts of columns and matrices ---------------------------------------------------------------------------
 
 
-def _stitched(parts: list[Term]) -> Term | None:
-    """Pieces that each fill a part of a column of zeros, and all of it together: [a; b; c]."""
-    pieces: dict[tuple[int, int], Call] = {}
+def _stitched(parts: list[Term]) -> list[Term]:
+    """A sum's parts, where those of [a; 0] and [0; b] are joined to [a; b]."""
+    result: list[Term] = []
     for part in parts:
-        if not isinstance(part, Call) or part.operation != "scatter" or len(part.attributes["shape"]) != 1:
-            return None
-        (index,) = part.attributes["index"]
-        if not isinstance(index, slice) or index.step not in (None, 1):
-            return None
-        start, stop, _ = index.indices(*part.attributes["shape"])
-        pieces[start, stop] = part
-    places = sorted(pieces)
-    (n,) = next(iter(pieces.values())).attributes["shape"]
-    if len(places) < len(parts) or [0, *(stop for _, stop in places)] != [*(start for start, _ in places), n]:
+        for i, other in enumerate(result):
+            both = _overlaid(other, part)
+            if both is not None:
+                result[i] = both
+                break
+        else:
+            result.append(part)
+    return result
+
+
+def _overlaid(a: Term, b: Term) -> Term | None:
+    """The sum of two arrays of pieces, if one is zero wherever the other is not."""
+    if not (_is_padded(a) and _is_padded(b)) or a.shape != b.shape:
         return None
-    return join([pieces[place].parts[0] for place in places], [pieces[place].shapes[0] for place in places], (n,))
+    pieces = sorted([*_pieces(a), *_pieces(b)], key=lambda piece: piece[0])
+    if any(stop > start for (_, stop, _), (start, _, _) in pairwise(pieces)):
+        return None
+    return padded(pieces, (sum(shape[0] for shape in a.shapes), *a.shapes[0][1:]))
+
+
+def _is_padded(a: Term) -> TypeGuard[Call]:
+    return isinstance(a, Call) and a.key == JOINED and any(is_number(part, 0) for part in a.parts)
+
+
+def _pieces(a: Call) -> list[tuple[int, int, Term]]:
+    """The pieces of [a; b; c] that are not zero, and from where to where they stand."""
+    ends = [*accumulate(shape[0] for shape in a.shapes)]
+    pieces = zip([0, *ends], ends, a.parts, strict=False)
+    return [(start, stop, part) for start, stop, part in pieces if not is_number(part, 0)]
+
+
+def padded(pieces: Sequence[tuple[int, int, Term]], shape: Shape) -> Term:
+    """An array of NumPy's shape with pieces that each stand from one place to another of its first axis, and zeros."""
+    parts: list[tuple[int, Term]] = []
+    end = 0
+    for start, stop, part in pieces:
+        parts += [(start - end, zero(matrix_shape((start - end, *shape[1:])))), (stop - start, part)]
+        end = stop
+    parts.append((shape[0] - end, zero(matrix_shape((shape[0] - end, *shape[1:])))))
+    parts = [(n, part) for n, part in parts if n]
+    return join([part for _, part in parts], [(n, *shape[1:]) for n, _ in parts], shape)
 
 
 def join(parts: list[Term], shapes: list[Shape], shape: Shape) -> Term:
-    """[a; b]: columns, or numbers, below each other."""
-    return Call(matrix_shape(shape), tuple(parts), "concatenate", tuple(shapes), attributes={"axis": 0})
+    """[a; b]: arrays below each other."""
+    if len(parts) == 1:
+        return parts[0]
+    return Call(matrix_shape(shape), tuple(parts), "concatenate", tuple(shapes), JOINED, {"axis": 0})
 
 
-def piece(a: Term, start: int, stop: int) -> Term | None:
-    """What stands between two places of [a; b; c], if it is one of them."""
-    if not isinstance(a, Call) or a.operation != "concatenate" or any(len(shape) != 1 for shape in a.shapes):
-        return None
-    end = 0
-    for part, (n,) in zip(a.parts, a.shapes, strict=True):
-        if (start, stop) == (end, end + n):
-            return part
-        end += n
-    return None
+def piece(a: Term, start: int, stop: int, shape: Shape) -> Term:
+    """What stands between two places of the first axis of an array of NumPy's shape."""
+    if isinstance(a, Call) and a.key == JOINED:
+        for one in _pieces(a):
+            if one[:2] == (start, stop):
+                return one[2]
+    index = (slice(start, stop),)
+    return Call(matrix_shape((stop - start, *shape[1:])), (a,), "getitem", (shape,), str(index), {"index": index})
 
 
-def sum_of(every: Every) -> Term:
-    """The sum over all steps."""
-    return time_sum(every.parts[0], every.loop, 0, every.shape[1] - 1)
+def rotated(a: Term, shift: int, n: int) -> Term:
+    """The column [a₂; …; aₙ; a₁] for a shift by −1: what is pushed over one end comes in at the other."""
+    cut = -shift % n
+    return join([piece(a, cut, n, (n,)), piece(a, 0, cut, (n,))], [(n - cut,), (cut,)], (n,)) if cut else a
+
+
+def every(step: Term, loop: int, steps: range, time: Time | None = None) -> Every:
+    """What is written for the step s, for all of them."""
+    n = len(steps)
+    shape = (n, *step.shape) if step.shape[1:] not in ((), (1,)) else ((*step.shape, 1)[0], n)
+    return Every(shape, (step,), loop, steps, time)
 
 
 def row(matrix: Term) -> Term | None:
     """Row t of a matrix, as a column: of all steps h⁽¹⁾, h⁽²⁾, … it is h⁽ᵗ⁾.  None if that cannot be said."""
     match matrix:
-        case Transpose(parts=(Every(parts=(step,)),)):
-            return at(step, "t", instead_of="s")
+        case Transpose(parts=(Every(parts=(step,), steps=steps, time=None),)) if steps.step == 1:
+            return at(step, "t", steps.start, "s")
         case Constant():
             return constant(matrix.value, matrix_shape(matrix.shape[1:]))
         case Add() | Negative() | Hadamard() | Quotient() | Power():
@@ -332,21 +415,22 @@ def row(matrix: Term) -> Term | None:
 # -- sums over steps and over examples -------------------------------------------------------------------------
 
 
-def time_sum(body: Term, loop: int, first: int, last: int) -> Term:
+def time_sum(body: Term, loop: int, steps: range) -> Term:
     """Σ of a body that is written for the step s."""
-    if isinstance(body, Row) and (body.time.offset, first, last) == (0, 0, body.shape[0] - 1):
-        rows = body.parts[0].shape[0] if body.parts[0].shape else 1
-        return transpose(Every((rows, body.shape[0]), body.parts, loop))
+    if isinstance(body, Call) and body.operation == "scatter" and body.time == Time("s"):
+        n = body.attributes["shape"][0]
+        if steps == range(n) and body.attributes["index"] == (Moving(tuple(steps), steps, loop),):
+            return transpose(every(body.parts[0], loop, steps))
     if isinstance(body, Negative):
-        return negative(time_sum(body.parts[0], loop, first, last))
+        return negative(time_sum(body.parts[0], loop, steps))
     if isinstance(body, BatchSum):
-        return batch_sum(time_sum(body.parts[0], loop, first, last))
+        return batch_sum(time_sum(body.parts[0], loop, steps))
     if isinstance(body, Product):
         constants = [part for part in body.parts if part.shape == () and not moves(part)]
         if constants:
             rest = product(*(part for part in body.parts if part not in constants))
-            return product(*constants, time_sum(rest, loop, first, last))
-    return TimeSum(body.shape, (body,), loop, first, last)
+            return product(*constants, time_sum(rest, loop, steps))
+    return TimeSum(body.shape, (body,), loop, steps)
 
 
 def batch_sum(body: Term) -> Term:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.autodiff.operation import Operation
 from viz.equations import algebra
-from viz.equations.terms import Call, Shape, Term, is_number, matrix_shape
+from viz.equations.terms import Call, Shape, Term, Time, is_number, matrix_shape
 
 
 class NotOfOneExample(Exception):
@@ -33,7 +33,10 @@ class Operand:
 
 @dataclass(frozen=True)
 class Application:
-    """shape and batch are those of the result; B is the number of examples, as a term."""
+    """shape and batch are those of the result; B is the number of examples, as a term.
+
+    moves  whether numbers in its index differ from step to step
+    """
 
     operation: Operation
     attributes: dict[str, Any]
@@ -41,6 +44,7 @@ class Application:
     shape: Shape
     batch: int | None
     B: Term
+    moves: bool = False
 
     @property
     def each(self) -> Shape:
@@ -50,14 +54,20 @@ class Application:
     def as_it_is(self, **attributes: Any) -> Call:
         """The operation itself, on one example."""
         shapes = [x.each for x in self.inputs]
-        return call(self.operation.name, [x.term for x in self.inputs], shapes, self.each, self.attributes | attributes)
+        written = call(self.operation.name, self._parts, shapes, self.each, self.attributes | attributes)
+        return replace(written, time=Time("t")) if self.moves else written
 
     def on_the_whole(self) -> Call:
         """The operation itself, on the batch."""
+        axes = [x.batch for x in self.inputs]
+        batches = (*axes, self.batch) if any(axis is not None for axis in axes) else ()
         shapes = [x.shape for x in self.inputs]
-        whole = any(x.batch is not None for x in self.inputs)
-        parts = [x.term for x in self.inputs]
-        return call(self.operation.name, parts, shapes, self.shape if whole else self.each, self.attributes, whole)
+        written = call(self.operation.name, self._parts, shapes, self.each, self.attributes)
+        return replace(written, batches=batches, time=Time("t") if self.moves else None)
+
+    @property
+    def _parts(self) -> list[Term]:
+        return [x.term for x in self.inputs]
 
     def over_batch(self, term: Term, mean: bool = False) -> Term:
         """The sum or the mean over the examples; of one example, itself."""
@@ -68,17 +78,12 @@ class Application:
 
 
 def call(
-    name: str,
-    parts: Sequence[Term],
-    shapes: Sequence[Shape],
-    each: Shape,
-    attributes: dict[str, Any] | None = None,
-    whole: bool = False,
+    name: str, parts: Sequence[Term], shapes: Sequence[Shape], each: Shape, attributes: dict[str, Any] | None = None
 ) -> Call:
     """An operation on parts that are arrays of NumPy's `shapes`, with a result of shape `each`."""
     attributes = attributes or {}
-    said = repr([(key, v.tobytes() if isinstance(v, np.ndarray) else v) for key, v in attributes.items()])
-    return Call(matrix_shape(each), tuple(parts), name, tuple(shapes), said, attributes, whole)
+    key = repr([(name, v.tobytes() if isinstance(v, np.ndarray) else v) for name, v in attributes.items()])
+    return Call(matrix_shape(each), tuple(parts), name, tuple(shapes), key, attributes)
 
 
 def without(shape: Shape, axis: int | None) -> Shape:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from tinygrad_rnn.tracing.batch_axis import axes_of
 from viz.equations import algebra
 from viz.equations.applications import Application, NotOfOneExample, Operand, call
-from viz.equations.batch_axis import axes_of
-from viz.equations.terms import BatchSum, Call, Every, OneHot, Shape, Term, Transpose
+from viz.equations.terms import BatchSum, Call, Every, OneHot, Shape, Term, at, matrix_shape, walk
 
 OUTER = "ia,ib->iab"
 """Outer products of the rows of two matrices: summed up, they are the product of one transposed and the other."""
@@ -43,8 +45,13 @@ def reduction(a: Application) -> Term:
     (x,) = a.inputs
     gone = axes_of(a.attributes["axis"], len(x.shape))
     own = [i - (x.batch is not None and i > x.batch) for i in gone if i != x.batch]
-    result = _summed(x.term, x.each, own, a.attributes["keepdims"])
     mean = a.operation.name == "mean"
+    if len(x.each) > 2 and own and not isinstance(x.term, BatchSum) and not are_outer_products(x.term):
+        each = np.empty(x.each).sum(axis=tuple(own), keepdims=a.attributes["keepdims"]).shape
+        axes = {"axis": own[0] if len(own) == 1 else tuple(own)}
+        result: Term = call(a.operation.name, [x.term], [x.each], each, a.attributes | axes)
+        return a.over_batch(result, mean) if x.batch in gone else result
+    result = _summed(x.term, x.each, own, a.attributes["keepdims"])
     if mean:
         result = algebra.product(algebra.constant(1 / math.prod(x.each[i] for i in own)), result)
     return a.over_batch(result, mean) if x.batch in gone else result
@@ -59,8 +66,12 @@ def _summed(term: Term, shape: Shape, axes: list[int], keepdims: bool) -> Term:
         return algebra.product(algebra.transpose(term.parts[0]), term.parts[1])
     if len(shape) > 2:
         raise NotOfOneExample
-    if axes == [0] and isinstance(term, Transpose) and isinstance(term.parts[0], Every):
-        total = algebra.sum_of(term.parts[0])
+    every = next((part for part in walk(term) if isinstance(part, Every)), None)
+    inner = algebra.row(term) if every is not None and 0 in axes else None
+    if every is not None and inner is not None and inner.shape == matrix_shape(shape[1:]):  # row by row
+        if 1 in axes:
+            inner = algebra.product(algebra.transpose(algebra.ones(shape[1])), inner)
+        total = algebra.time_sum(at(inner, "s", -every.steps.start), every.loop, every.steps)
         return algebra.transpose(total) if keepdims else total
     rows, columns = (*shape, 1)[:2]
     if 0 in axes and rows > 1:

@@ -2,11 +2,13 @@ r"""Equations in LaTeX: h^{(t)} = \tanh\left(b + W\,h^{(t-1)} + U\,x^{(t)}\right
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from tinygrad_rnn.autodiff.operation import OPERATIONS
+from tinygrad_rnn.tracing import notation
 from viz.equations.printing import ATOM, Notation, Written, digits
-from viz.equations.terms import Symbol, Term, Variable
+from viz.equations.terms import Symbol, Term
 from viz.labels import visible
 
 _ESCAPES = {c: "\\" + c for c in "_%#&${} "} | {
@@ -20,32 +22,42 @@ _ESCAPES = {c: "\\" + c for c in "_%#&${} "} | {
 
 
 class Latex(Notation):
-    minus, times, beside = "-", r" \odot ", r" \, "
+    minus, times, beside, dots, less, ones, then = (
+        "-",
+        r" \odot ",
+        r" \, ",
+        r"\ldots",
+        r" \leq ",
+        r"\mathbf{1}",
+        r", \quad ",
+    )
+
+    def word(self, text: str) -> str:
+        return _letters(text, 1)
 
     def symbol(self, s: Symbol) -> str:
         v = s.variable
-        name = self._variable(v)
+        step = ""
         if s.time is not None:
-            step, offset = self.step(s.time, v.loop)
-            name += f"^{{({step}{f'{offset:+d}' if offset else ''})}}"
+            letter, offset = self.step(s.time, v.loop)
+            step = f"({letter}{f'{offset:+d}' if offset else ''})"
+        name = _name(v.name, step)
         return rf"\frac{{\partial {_name(v.loss)}}}{{\partial {name}}}" if v.loss else name
 
-    def _variable(self, v: Variable) -> str:
-        return _name(v.name) + (f"_{{{_name(v.mark)}}}" if v.mark else "")
-
     def number(self, value: float) -> str:
-        above, below = digits(value)
-        if below:
-            return rf"\frac{{{above}}}{{{below}}}"
-        mantissa, _, exponent = above.rstrip("…").partition("e")
-        mantissa += r"\ldots" * above.endswith("…")
-        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else mantissa
+        above, below, exponent = digits(value)
+        above, below = (
+            re.sub(r"√(\d+)", r"\\sqrt{\1}", text).replace("π", r"\pi").replace("…", r"\ldots")
+            for text in (above, below)
+        )
+        text = rf"\frac{{{above}}}{{{below}}}" if below else above
+        if exponent:
+            text = ("" if text == "1" else rf"{text} \cdot ") + f"10^{{{int(exponent)}}}"
+        return text
 
-    def ones(self) -> str:
-        return r"\mathbf{1}"
-
-    def parentheses(self, text: str) -> str:
-        return rf"\left({text}\right)"
+    def fence(self, text: str, left: str = "(", right: str = ")") -> str:
+        left, right = (r"\|" if end == "‖" else end for end in (left, right))
+        return rf"\left{left}{text}\right{right}"
 
     def fraction(self, a: Term, b: Term) -> Written:
         return rf"\frac{{{self.text(a)}}}{{{self.text(b)}}}", ATOM
@@ -69,43 +81,38 @@ class Latex(Notation):
     def sign(self, operation: str) -> str:
         return OPERATIONS[operation].latex
 
-    def option(self, name: str, value: str) -> str:
-        return f"{_name(name)} = {_name(value)}"
-
-    def indexed(self, base: str, index: str) -> str:
-        return rf"{base}\left[{index}\right]"
-
-    def column(self, parts: Sequence[str], between: str) -> str:
-        return rf"\left[{between.join(parts)}\right]"
-
-    def fenced(self, fence: str, text: str) -> str:
-        return rf"\left|{text}\right|" if fence == "|" else rf"\left\|{text}\right\|"
-
-    def every(self, first: str, last: str) -> str:
-        return rf"\left({first}, \ldots, {last}\right)"
+    def indexed(self, base: str, places: Sequence[str]) -> str:
+        return rf"{{{base}}}_{{{', '.join(places)}}}"
 
     def sigma(self, letter: str, condition: str) -> str:
         return rf"\sum_{{{condition or letter}}}"
 
-    def relations(self, parts: Sequence[str]) -> str:
-        return r" \leq ".join(parts)
-
-    def cases(self, texts: Sequence[str], t: str, times: Sequence[str]) -> str:
-        rows = r" \\ ".join(rf"{a} & {t} = {when}" for a, when in zip(texts, times, strict=True))
+    def cases(self, texts: Sequence[str], conditions: Sequence[str]) -> str:
+        words = (rf"\text{{if }} {when}" if when else r"\text{otherwise}" for when in conditions)
+        rows = r" \\ ".join(f"{a} & {when}" for a, when in zip(texts, words, strict=True))
         return rf"\begin{{cases}}{rows}\end{{cases}}"
-
-    def equation(self, left: str, right: str, condition: str) -> str:
-        return f"{left} = {right}" + (rf", \quad {condition}" if condition else "")
 
     def note(self, formula: str, words: str) -> str:
         return rf"{formula} \text{{{words}}}".strip()
 
 
-def _name(text: str) -> str:
-    """A name in italics, of any characters."""
-    if text == "ŷ":
-        return r"\hat{y}"
+def _name(text: str, step: str = "") -> str:
+    """A name of the code, and a step beside what else is raised."""
+    name = notation.name(text)
+    accent = next((accent for accent, mark in notation.ACCENTS.items() if mark == name.accent), "")
+    below = ", ".join(map(_letters, name.subscripts))
+    above = name.superscript.replace("′", r"\prime ") + step
+    letters = _letters(name.letters, 1)
+    return (
+        (rf"\{accent}{{{letters}}}" if accent else letters)
+        + (f"_{{{below}}}" if below else "")
+        + (f"^{{{above}}}" if above else "")
+    )
+
+
+def _letters(text: str, most: int = 2) -> str:
+    """Letters in italics: a word of more than so many as a word, not as a product."""
     text = visible(text)
     if text.isalnum():
-        return text if len(text) == 1 else rf"\textit{{{text}}}"
+        return text if len(text) <= most or text.isdecimal() else rf"\textit{{{text}}}"
     return rf"\mathit{{{''.join(_ESCAPES.get(c, c) for c in text)}}}"

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.tracing.batch_axis import axes_of, full, moved
 from viz.equations import algebra, contractions
 from viz.equations.applications import Application, NotOfOneExample, Operand, call, without
-from viz.equations.batch_axis import axes_of, moved
 from viz.equations.terms import BatchSum, Call, Constant, Every, OneHot, Term, is_number, matrix_shape
 
 
@@ -23,7 +23,7 @@ def translated(a: Application) -> Term:
         return a.on_the_whole()
     if term.shape == () and isinstance(term, Constant):
         return algebra.constant(term.value, matrix_shape(a.each))
-    if term.shape == () and len(a.each) == 1:
+    if term.shape == () and matrix_shape(a.each)[1:] == (1,):
         return algebra.product(algebra.ones(a.each[0]), term)
     return term if term.shape == matrix_shape(a.each) else a.on_the_whole()
 
@@ -83,8 +83,16 @@ def _elementwise(a: Application) -> Term:
             return algebra.power(rows[0], parts[1].value)
     if a.operation.name == "exp" and isinstance(parts[0], Call) and parts[0].operation == "log":
         return parts[0].parts[0]
-    if a.operation.name == "where" and (parts[1] == parts[2] or _is_felt(*parts)):
+    if a.operation.name == "logical_and" and any(is_number(part, 0) for part in parts):
+        return algebra.zero(matrix_shape(a.each))
+    if a.operation.name == "logical_not" and isinstance(parts[0], Constant):
+        return algebra.constant(not parts[0].value, matrix_shape(a.each))
+    if a.operation.name == "logical_or" and any(is_number(part, 1) for part in parts):
+        return algebra.constant(1, matrix_shape(a.each))
+    if a.operation.name == "where" and parts[1] == parts[2]:
         return parts[1]
+    if a.operation.name == "where" and isinstance(parts[0], Constant):
+        return parts[1] if parts[0].value else parts[2]
     return replace(a, inputs=inputs).as_it_is()
 
 
@@ -102,16 +110,6 @@ def _aligned(x: Operand, a: Application) -> Operand:
     shape = without(x.shape, axis)
     is_row = x.batch is None and len(shape) == 1 and x.term.shape != matrix_shape(shape)
     return Operand(algebra.transpose(x.term) if is_row else x.term, shape, None)
-
-
-def _is_felt(condition: Term, factor: Term, other: Term) -> bool:
-    """``where(g ≠ 0 or factor is finite, factor, 0)``: a slope, said so that 0 · ∞ is 0 when it is multiplied by g."""
-
-    def is_finite(part: Term) -> bool:
-        return isinstance(part, Call) and part.operation == "isfinite" and part.parts == (factor,)
-
-    is_choice = is_number(other, 0) and isinstance(condition, Call) and condition.operation == "logical_or"
-    return is_choice and any(is_number(part, 1) or is_finite(part) for part in condition.parts)
 
 
 # -- rearranging -------------------------------------------------------------------------------------------------
@@ -167,7 +165,7 @@ def _stacked(a: Application) -> Term:
     rows, parts = math.prod(x.each), tuple(other.term for other in a.inputs)
     side_by_side = parts[0]
     if len(parts) > 1:
-        widths = [part.shape[1] if isinstance(part, Every) else 1 for part in parts]
+        widths = [len(part.steps) if isinstance(part, Every) else 1 for part in parts]
         shapes = tuple((rows, width) for width in widths)
         side_by_side = Call((rows, sum(widths)), parts, "concatenate", shapes, attributes={"axis": 1})
     return side_by_side if axis else algebra.transpose(side_by_side)
@@ -177,26 +175,46 @@ def _indexed(a: Application) -> Term:
     """Parts of an array, or zeros with something put at an index."""
     x, *indices = a.inputs
     reads = a.operation.name == "getitem"
-    index = a.attributes["index"]
-    axis = x.batch if reads else a.batch  # of the array that the index is for
-    if axis is not None and axis < len(index):
-        if indices or any(part is None or part is ... for part in index) or index[axis] != slice(None):
+    index, axis = a.attributes["index"], x.batch if reads else a.batch
+    if axis is not None:
+        if indices:
             raise NotOfOneExample
-        index = without(index, axis)
-    of_batch = any(i.batch is not None for i in indices)
-    if of_batch and axis is not None:
+        index = _index_of_one(index, len(x.shape if reads else a.shape), axis)
+    if any(i.batch is not None for i in indices):
+        if axis is not None or (reads and a.batch is None):
+            raise NotOfOneExample
+        term = a.as_it_is(index=index) if reads else a.as_it_is(index=index, shape=a.each)
+        return a.over_batch(term) if a.batch is None else term
+    if not reads and len(index) == len(indices) == 1 and a.each[1:] == indices[0].each == x.each == ():
+        return algebra.product(x.term, OneHot(matrix_shape(a.each), (indices[0].term,)))
+    if not indices and all(part is None or part is ... or _is_all(part) for part in index):
+        return x.term if matrix_shape(x.each) == matrix_shape(a.each) else _rearranged(a)
+    shape = x.each if reads else a.each
+    if len(index) == 1 and not indices and not a.moves and 0 < len(shape) <= 2:
+        rows = range(shape[0])[index[0]] if isinstance(index[0], int | slice) else range(0)
+        if isinstance(rows, range) and rows and rows.step == 1:
+            if reads:
+                return algebra.piece(x.term, rows.start, rows.stop, shape)
+            return algebra.padded([(rows.start, rows.stop, x.term)], shape)
+        if isinstance(rows, int) and not reads:
+            return algebra.padded([(rows, rows + 1, algebra.transpose(x.term))], shape)
+    return a.as_it_is(index=index) if reads else a.as_it_is(index=index, shape=a.each)
+
+
+def _is_all(part: Any) -> bool:
+    return isinstance(part, slice) and part == slice(None)
+
+
+def _index_of_one(index: tuple, ndim: int, axis: int) -> tuple:
+    """An index without its part for the axis that counts the examples, which has to take all of them."""
+    parts = full(index, ndim)
+    (at,) = (i for i, part in enumerate(parts) if part is not None and sum(p is not None for p in parts[:i]) == axis)
+    if not _is_all(parts[at]):
         raise NotOfOneExample
-    if not reads:
-        term = a.as_it_is(index=index, shape=a.each)
-        return a.over_batch(term) if of_batch and a.batch is None else term
-    if not indices and all(isinstance(part, slice) and part == slice(None) for part in index):
-        return x.term
-    if len(x.each) == len(index) == 1 and isinstance(index[0], slice) and index[0].step in (None, 1):
-        start, stop, _ = index[0].indices(x.each[0])
-        piece = algebra.piece(x.term, start, stop)
-        if piece is not None:
-            return piece
-    return a.as_it_is(index=index)
+    own = [*parts[:at], *parts[at + 1 :]]
+    while own and _is_all(own[-1]):
+        own.pop()
+    return tuple(own)
 
 
 def _along(a: Application) -> Term:
@@ -211,4 +229,6 @@ def _along(a: Application) -> Term:
         axis = None
     elif axis == len(x.each) - 1 and a.operation.defaults.get("axis") == -1:
         axis = -1
+    if a.operation.name == "roll" and len(x.each) == 1 and isinstance(a.attributes["shift"], int):
+        return algebra.rotated(x.term, a.attributes["shift"], *x.each)
     return a.as_it_is(axis=axis)

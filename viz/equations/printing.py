@@ -1,11 +1,10 @@
-"""Terms as text. How tightly a term binds decides on parentheses; `unicode` and `latex` say how each is written."""
+"""Terms as text. How tightly a term binds decides on parentheses; `latex` writes each thing otherwise."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,23 +12,23 @@ from tinygrad_rnn.autodiff.operation import OPERATIONS
 from viz.equations import algebra
 from viz.equations import terms as of
 from viz.equations.terms import Symbol, Term, Time
+from viz.labels import at_step, superscript, typeset, visible
 
 RELATION, SUM, BIG_SUM, TIMES, PRODUCT, ATOM = range(6)
 """How tightly a term binds, from the loosest to the tightest."""
 Written = tuple[str, int]
+_SUBSCRIPTS = dict(zip("0123456789ts+− ", "₀₁₂₃₄₅₆₇₈₉ₜₛ₊₋ ", strict=True))
 
 
-class Notation(ABC):
-    """Writes the terms of one line.
+class Notation:
+    """Writes the terms of one line as plain text: h⁽ᵗ⁾ = tanh(b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾).
 
     lengths  of the loops
     letters  for them, by the number of the loop; by None, that for the number of examples
     timed    whether the line is about a step t: what a sum in it runs over is s then
     """
 
-    minus: str
-    times: str  # element by element
-    beside: str  # in a product of matrices
+    minus, times, beside, dots, less, ones, then = "−", " ⊙ ", " ", "…", " ≤ ", "𝟏", ",  "
 
     def __init__(self, lengths: Sequence[int], letters: Mapping[int | None, str], timed: bool):
         self.lengths, self.letters, self.timed = lengths, letters, timed
@@ -37,14 +36,14 @@ class Notation(ABC):
     def text(self, term: Term, at_least: int = RELATION) -> str:
         """A term, in parentheses if it binds less tightly than it has to."""
         text, binding = self._written(term)
-        return text if binding >= at_least else self.parentheses(text)
+        return text if binding >= at_least else self.fence(text)
 
     def _written(self, term: Term) -> Written:
         match term:
             case of.Constant():
                 is_ones = term.shape != () and term.value == 1
                 if is_ones:
-                    return self.transposed(self.ones()) if term.shape[0] == 1 else self.ones(), ATOM
+                    return self.transposed(self.ones) if term.shape[0] == 1 else self.ones, ATOM
                 return self.number(term.value), ATOM if term.value >= 0 else SUM
             case Symbol():
                 return self.symbol(term), ATOM
@@ -71,28 +70,34 @@ class Notation(ABC):
             case of.Diagonal():
                 return self.function("diag", [self.text(term.parts[0])]), ATOM
             case of.Every():
-                step = term.parts[0]
-                ends = of.at(step, "1", 0, "s"), of.at(step, "T", term.shape[1] - self.lengths[term.loop], "s")
-                return self.every(*map(self.text, ends)), ATOM
-            case of.Row():
-                return self.function("scatter", [self.text(term.parts[0])]), ATOM
+                return self.fence(f", {self.dots}, ".join(self._ends(term))), ATOM
             case of.TimeSum():
                 s = "s" if self.timed else "t"
-                return f"{self.sigma(s, self.range(s, term))} {self.text(term.parts[0], BIG_SUM)}", BIG_SUM
+                when = self.condition(s, term.loop, term.steps)
+                return f"{self.sigma(s, when)} {self.text(term.parts[0], BIG_SUM)}", BIG_SUM
             case of.BatchSum():
                 return f"{self.sigma('i', '')} {self.text(term.parts[0], BIG_SUM)}", BIG_SUM
             case of.Cases():
-                letter, offset = self.step(term.time, None)
-                cases = zip(
-                    term.parts, ([t + 1 - offset for t in when if t + 1 > offset] for when in term.when), strict=True
-                )
-                parts, times = zip(*((part, when) for part, when in cases if when), strict=True)
-                if len(parts) == 1:  # the other one is for a step before the first
-                    return self._written(parts[0])
-                return self.cases(list(map(self.text, parts)), str(letter), list(map(_listed, times))), ATOM
+                return self._cases(term)
             case of.Call():
-                return self._call(term, term.attributes)
+                return self._call(term)
         raise TypeError(f"no notation for {term!r}")
+
+    def _cases(self, term: of.Cases) -> Written:
+        assert term.time is not None
+        letter, offset = self.step(term.time, term.loop)
+        steps = [[t - offset for times in when for t in times if t >= offset] for when in term.when]
+        domain = sorted(t for times in steps for t in times)
+        options = [(self.text(part), times) for part, times in zip(term.parts, steps, strict=True) if times]
+        if len(options) == 1:  # the other one is for a step before the first
+            return self._written(term.parts[steps.index(options[0][1])])
+        conditions = [self.condition(str(letter), term.loop, times, domain) for _, times in options]
+        texts = [text for text, _ in options]
+        listed = max(range(len(options)), key=lambda i: (conditions[i].count(","), i))
+        if "," in conditions[listed]:
+            texts.append(texts.pop(listed))
+            conditions = [when for i, when in enumerate(conditions) if i != listed] + [""]
+        return self.cases(texts, conditions), ATOM
 
     def _sum(self, parts: Sequence[Term]) -> str:
         text = self.text(parts[0], SUM)
@@ -104,14 +109,16 @@ class Notation(ABC):
 
     def _product(self, parts: Sequence[Term]) -> Written:
         match parts:
-            case [of.Constant(), of.Quotient(parts=(of.Constant(value=1.0), below)), *others]:
-                parts = [of.Quotient((), (parts[0], below)), *others]  # ½ 1/B
+            case [of.Constant(value=value), of.Quotient(parts=(of.Constant(value=1.0), B)), *others]:
+                above, below, _ = digits(value)
+                if above.isdigit() and below.isdigit():  # 2/15 1/B
+                    value, B = int(above), algebra.product(algebra.constant(int(below)), B)
+                parts = [of.Quotient((), (algebra.constant(value), B)), *others]  # ½ 1/B
         texts: list[str] = []
         binding = PRODUCT
         for i, part in enumerate(parts):
-            before = parts[i - 1] if i else None
-            if isinstance(before, of.Transpose) and before.parts[0] == part and part.shape[1:] == (1,):
-                texts[-1] = self.raised(self.fenced("‖", self.text(part)), "2")  # xᵀ x
+            if is_square(parts[max(i - 1, 0) : i + 1]):
+                texts[-1] = self.raised(self.fence(self.text(part), "‖", "‖"), "2")
             elif i == len(parts) - 1 and isinstance(part, of.TimeSum | of.BatchSum):
                 texts.append(self.text(part))
                 binding = BIG_SUM
@@ -119,39 +126,107 @@ class Notation(ABC):
                 texts.append(self.text(part, ATOM if isinstance(part, of.Product) else PRODUCT))
         return self.beside.join(texts), binding if len(texts) > 1 or len(parts) == 1 else ATOM
 
+    def _ends(self, every: of.Every) -> tuple[str, str]:
+        """What is at the first and at the last step."""
+        (step,) = every.parts
+        first, last = (of.at_moment(step, s, every.loop, self.lengths, "s") for s in (every.steps[0], every.steps[-1]))
+        if every.time is not None:
+            last = of.at(step, every.time.base, every.time.offset, "s")
+        return self.text(first), self.text(last)
+
     def _base(self, term: Term) -> str:
         """What is to be raised or transposed: in parentheses if something is raised there already."""
         raised = isinstance(term, of.Power | of.Transpose) or (
             isinstance(term, Symbol) and bool(term.time is not None or term.variable.loss)
         )
-        return self.parentheses(self.text(term)) if raised else self.text(term, ATOM)
+        return self.fence(self.text(term)) if raised else self.text(term, ATOM)
 
-    def _call(self, term: of.Call, attributes: dict[str, Any]) -> Written:
-        name, parts = term.operation, term.parts
-        if name == "getitem":
-            index = attributes["index"] if len(parts) == 1 else ()
-            inside = [self.text(p) for p in parts[1:]] or [_written_index(part) for part in index]
-            return self.indexed(self.text(parts[0], ATOM), ", ".join(inside)), ATOM
-        if name in ("concatenate", "stack") and len(parts) > 1:
-            return self.column([self.text(p) for p in parts], "; " if attributes["axis"] == 0 else ", "), ATOM
-        if name in ("absolute", "norm"):
+    def _call(self, term: of.Call) -> Written:
+        name, parts, attributes = term.operation, term.parts, term.attributes
+        if name == "getitem" and not term.batches:
+            return self.indexed(self.text(parts[0], ATOM), self._index(term)), ATOM
+        if name == "concatenate" and isinstance(parts[0], of.Every) and len(parts) == 1:
+            between = "; " if attributes["axis"] == 0 else ", "
+            return self.fence(f"{between}{self.dots}{between}".join(self._ends(parts[0])), "[", "]"), ATOM
+        if name in ("concatenate", "stack") and len(parts) > 1 and not term.batches:
+            return self.fence(("; " if attributes["axis"] == 0 else ", ").join(map(self.text, parts)), "[", "]"), ATOM
+        if name in ("absolute", "norm") and not term.batches:
             inner = parts[0].parts[0] if isinstance(parts[0], of.Transpose) else parts[0]
-            return self.fenced("|" if name == "absolute" else "‖", self.text(inner)), ATOM
+            return self.fence(self.text(inner), *("||" if name == "absolute" else "‖‖")), ATOM
+        if name == "sqrt" and isinstance(parts[0], of.Product) and is_square(parts[0].parts):
+            return self.fence(self.text(parts[0].parts[1]), "‖", "‖"), ATOM
         if name == "log" and isinstance(parts[0], Symbol):
             return f"{self.sign(name)} {self.text(parts[0])}", PRODUCT
+        if name == "where":
+            return self._where(parts), ATOM
         operation = OPERATIONS[name]
         if name == "power":
             return self.raised(self._base(parts[0]), self.text(parts[1])), ATOM
         infix = name == "remainder" or not operation.glyph.isidentifier()
-        if len(parts) == operation.arity == 2 and infix and name != "cross_entropy" and not term.whole:
-            return f"{self.text(parts[0], SUM)} {self.sign(name)} {self.text(parts[1], SUM)}", RELATION
+        if len(parts) == operation.arity == 2 and infix and name != "cross_entropy" and not term.batches:
+            text = f"{self.text(parts[0], SUM)} {self.sign(name)} {self.text(parts[1], SUM)}"
+            return text, RELATION
         arguments = [self.text(p) for p in parts]
+        if name == "scatter":
+            arguments = [arguments[0], *self._index(term)]
         if name not in ("reshape", "broadcast_to", "scatter", "cross_entropy", "label_weight"):
-            options = {key: value for key, value in attributes.items() if value is not operation.defaults.get(key)}
-            arguments += [self.option(key, str(value)) for key, value in options.items() if key != "keepdims"]
-        if term.whole:
+            hidden = ("keepdims", "axis") if all(len(shape) < 2 for shape in term.shapes) else ("keepdims",)
+            for key, value in attributes.items():
+                if key not in hidden and value is not operation.defaults.get(key):
+                    arguments.append(f"{self.word(key)} = {self.word(str(value))}")
+        if term.batches:
             arguments[-1] += self.note("", " of all examples")
         return self.function(name, arguments), ATOM
+
+    def _where(self, parts: Sequence[Term]) -> str:
+        """One thing where a condition holds and another where it does not."""
+        condition, one, other = parts
+        texts, conditions = [self.text(one)], [self.text(condition)]
+        while isinstance(other, of.Call) and other.operation == "where":
+            condition, one, other = other.parts
+            texts.append(self.text(one))
+            conditions.append(self.text(condition))
+        return self.cases([*texts, self.text(other)], [*conditions, ""])
+
+    def _index(self, term: of.Call) -> list[str]:
+        """The places that are read, counted from 1; 2:5 is from the second to the fifth."""
+        sizes = iter(term.attributes.get("shape", term.shapes[0]))
+        tensors = iter(term.parts[1:])
+        found = []
+        for part in term.attributes["index"]:
+            if isinstance(part, int | slice | of.Moving):
+                found.append(self._places(part, next(sizes, 1), term.time))
+            elif part is None or part is ... or isinstance(part, np.ndarray):
+                found.append("…" if part is not None else "·")
+            else:
+                found.append(self.text(next(tensors)))
+        return found
+
+    def _places(self, part: int | slice | of.Moving, n: int, time: Time | None) -> str:
+        if isinstance(part, of.Moving):
+            assert time is not None
+            letter, offset = self.step(time, part.loop)
+            by, rest = divmod(part.values[1] - part.values[0], part.steps.step)
+            if rest or any(b - a != by * part.steps.step for a, b in pairwise(part.values)):
+                return "…"
+            start = part.values[0] + 1 + by * (offset - part.steps.start - 1)  # at t = 0
+            if not isinstance(letter, str):
+                return str(start + by * letter)
+            factor = {1: "", -1: self.minus}.get(by, str(by).replace("-", self.minus))
+            return f"{factor}{letter}" + (f"{'+' if start > 0 else self.minus}{abs(start)}" if start else "")
+        if isinstance(part, int):
+            return str(part % n + 1)
+        if isinstance(part.start, of.Moving) or isinstance(part.stop, of.Moving):
+            end = part.stop or n
+            last = end._replace(values=tuple(v - 1 for v in end.values)) if isinstance(end, of.Moving) else end - 1
+            return f"{self._places(part.start or 0, n, time)}:{self._places(last, n, time)}"
+        start, stop, step = part.indices(n)
+        last = range(start, stop, step)[-1] if range(start, stop, step) else start
+        if (start, last, step) == (0, n - 1, 1):
+            return ":"
+        if start == last:
+            return str(start + 1)
+        return f"{start + 1}:{last + 1}" if abs(step) == 1 else f"{start + 1}:{step}:{last + 1}"
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
@@ -159,107 +234,122 @@ class Notation(ABC):
         """The letter or number of a step, and what is added to it."""
         if time.base == "1":
             return 1 + time.offset, 0
-        if time.base == "T":
-            return self.letters[loop or 0], time.offset
-        return "s" if time.base == "s" and self.timed else "t", time.offset
+        letter = self.letters[loop or 0] if time.base == "T" else "s" if time.base == "s" and self.timed else "t"
+        factor = {1: "", -1: self.minus}.get(time.stride, str(time.stride).replace("-", self.minus))
+        end = self.letters[loop or 0] if time.mirrored else ""
+        return f"{end}{factor}{letter}", time.offset + 1 - time.stride
 
-    def range(self, t: str, over: of.TimeSum) -> str:
-        return self.condition(t, over.loop, over.first, over.last)
-
-    def condition(self, t: str, loop: int, first: int, last: int) -> str:
-        """Which steps: "t < T"; "" for all."""
+    def condition(self, t: str, loop: int, times: Sequence[int], domain: Sequence[int] | None = None) -> str:
+        """Which steps, from 0, of all: "t > 1", "2 ≤ t ≤ 5", "t < T", "t odd", "t = 3, 6, 9"; "" for all."""
         T, n = self.letters[loop], self.lengths[loop]
+        domain = range(n) if domain is None else domain
+        first, last = times[0], times[-1]
 
         def end(step: int) -> str:
             after = n - 1 - step
             return str(step + 1) if step < after else f"{T} {self.minus} {after}" if after else T
 
+        if len(times) == len(domain):
+            return ""
         if first == last:
-            return f"{t} = {end(first)}" if n > 1 else ""
-        if first and last == n - 2:
-            return self.relations([end(first), t]) + f" < {T}"
-        if first and last < n - 1:
-            return self.relations([end(first), t, end(last)])
-        if first:
-            return f"{t} > {end(first - 1)}"
-        return f"{t} < {end(last + 1)}" if last < n - 1 else ""
+            return f"{t} = {end(first)}"
+        if len(times) == last - first + 1:
+            if first == domain[0]:
+                return f"{t} < {end(last + 1)}" if T in end(last + 1) else f"{t}{self.less}{last + 1}"
+            if last == domain[-1]:
+                return f"{t} > {end(first - 1)}"
+            return end(first) + self.less + t + (f" < {T}" if last == n - 2 else self.less + end(last))
+        by = times[1] - first
+        is_class = [*times] == [step for step in domain if step % by == first % by]
+        if is_class and len(times) >= min(by, 3) and (by == 2 or (first + 1) % by == 0):
+            return t + self.note("", f" a multiple of {by}" if by > 2 else " even" if first % 2 else " odd")
+        shown = [str(step + 1) for step in times]
+        return f"{t} = {', '.join(shown if len(shown) < 7 else [*shown[:3], '…', shown[-1]])}"
 
     # -- how each kind of thing is written ---------------------------------------------------------------------------
 
-    @abstractmethod
-    def symbol(self, s: Symbol) -> str: ...
+    def word(self, text: str) -> str:
+        """A name, of any characters."""
+        return visible(text)
 
-    @abstractmethod
-    def number(self, value: float) -> str: ...
+    def symbol(self, s: Symbol) -> str:
+        v = s.variable
+        name = typeset(v.name)
+        if s.time is not None:
+            name = at_step(name, *self.step(s.time, v.loop))
+        return f"∂{typeset(v.loss)}/∂{name}" if v.loss else name
 
-    @abstractmethod
-    def ones(self) -> str: ...
+    def number(self, value: float) -> str:
+        above, below, exponent = digits(value)
+        text = f"{above}/{below}" if below else above
+        if exponent:
+            text = ("" if text == "1" else f"{text}·") + "10" + superscript(str(int(exponent)))
+        return text.replace("-", "−")
 
-    @abstractmethod
-    def parentheses(self, text: str) -> str: ...
+    def fence(self, text: str, left: str = "(", right: str = ")") -> str:
+        return left + text + right
 
-    @abstractmethod
-    def fraction(self, a: Term, b: Term) -> Written: ...
+    def fraction(self, a: Term, b: Term) -> Written:
+        return f"{self.text(a, ATOM)}/{self.text(b, ATOM)}", PRODUCT if isinstance(a, of.Constant) else TIMES
 
-    @abstractmethod
-    def raised(self, base: str, exponent: str) -> str: ...
+    def raised(self, base: str, exponent: str) -> str:
+        return base + superscript(exponent)
 
-    @abstractmethod
-    def transposed(self, base: str) -> str: ...
+    def transposed(self, base: str) -> str:
+        return base + "ᵀ"
 
-    @abstractmethod
-    def function(self, name: str, arguments: Sequence[str]) -> str: ...
+    def function(self, name: str, arguments: Sequence[str]) -> str:
+        return f"{self.sign(name)}({', '.join(arguments)})"
 
-    @abstractmethod
-    def sign(self, operation: str) -> str: ...
+    def sign(self, operation: str) -> str:
+        entry = OPERATIONS.get(operation)
+        is_sign = entry is not None and (entry.glyph.isidentifier() or len(entry.glyph) < 3)
+        return entry.glyph if entry is not None and is_sign else operation
 
-    @abstractmethod
-    def option(self, name: str, value: str) -> str: ...
+    def indexed(self, base: str, places: Sequence[str]) -> str:
+        text = ", ".join(places)
+        if not set(text) <= {*_SUBSCRIPTS, ":"} or text == ":":
+            return f"{base}[{text}]"
+        below = "".join(_SUBSCRIPTS.get(c, c) for c in text)
+        return f"({base}){below}" if base[-1:] in _SUBSCRIPTS.values() else base + below
 
-    @abstractmethod
-    def indexed(self, base: str, index: str) -> str: ...
+    def sigma(self, letter: str, condition: str) -> str:
+        return f"Σ[{condition}]" if condition else "Σ" + {"s": "ₛ", "t": "ₜ", "i": "ᵢ"}[letter]
 
-    @abstractmethod
-    def column(self, parts: Sequence[str], between: str) -> str: ...
+    def cases(self, texts: Sequence[str], conditions: Sequence[str]) -> str:
+        rows = (f"{a} if {when}" if when else f"{a} otherwise" for a, when in zip(texts, conditions, strict=True))
+        return "{" + "; ".join(rows) + "}"
 
-    @abstractmethod
-    def fenced(self, fence: str, text: str) -> str: ...
+    def equation(self, left: str, right: str, condition: str) -> str:
+        return f"{left} = {right}" + f"{self.then}{condition}" * bool(condition)
 
-    @abstractmethod
-    def every(self, first: str, last: str) -> str: ...
-
-    @abstractmethod
-    def sigma(self, letter: str, condition: str) -> str: ...
-
-    @abstractmethod
-    def relations(self, parts: Sequence[str]) -> str: ...
-
-    @abstractmethod
-    def cases(self, texts: Sequence[str], t: str, times: Sequence[str]) -> str: ...
-
-    @abstractmethod
-    def equation(self, left: str, right: str, condition: str) -> str: ...
-
-    @abstractmethod
-    def note(self, formula: str, words: str) -> str: ...
-
-
-def _listed(times: Sequence[int]) -> str:
-    shown = [str(t) for t in times]
-    return ", ".join(shown if len(shown) < 7 else [*shown[:3], "…", shown[-1]])
+    def note(self, formula: str, words: str) -> str:
+        return formula + words
 
 
-def digits(value: float) -> tuple[str, str]:
-    """A number in decimals, or as a fraction: ("2", "3"). It ends in … where there is more of it."""
-    short = f"{value:.6g}"
-    if float(short) == value or not np.isfinite(value):
-        return short, ""
-    fraction = Fraction(value).limit_denominator(1000)
-    return (str(fraction.numerator), str(fraction.denominator)) if float(fraction) == value else (f"{short}…", "")
+def is_square(factors: Sequence[Term]) -> bool:
+    """Whether a product is xᵀ x."""
+    match factors:
+        case [of.Transpose(parts=(x,)), y]:
+            return x == y and y.shape[1:] == (1,)
+    return False
 
 
-def _written_index(part: Any) -> str:
-    if not isinstance(part, slice):
-        return "…" if part is ... or isinstance(part, np.ndarray) else str(part)
-    ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
-    return ":".join(ends if part.step is None else [*ends, str(part.step)])
+def digits(value: float) -> tuple[str, str, str]:
+    """A number as a person writes it: what is above and below a fraction's line, and the exponent of a power of ten.
+    2/3, √3, 1/√8, 2π, 2.5 · 10⁻⁷. It ends in … where there is more of it."""
+    mantissa, _, exponent = f"{value:.6g}".partition("e")
+    fraction = Fraction(value).limit_denominator(1000) if np.isfinite(value) else Fraction(0)
+    if not np.isfinite(value) or np.isclose(value, float(f"{value:.6g}"), rtol=1e-15, atol=0):
+        return mantissa, "", exponent
+    if np.isclose(value, float(fraction), rtol=1e-15, atol=0):
+        return str(fraction.numerator), str(fraction.denominator), ""
+    plain = value / 10.0 ** int(exponent or 0)
+    square, turns = Fraction(plain**2).limit_denominator(1000), Fraction(plain / np.pi).limit_denominator(12)
+    if abs(float(square) / plain**2 - 1) < 1e-15:
+        above, below = (f"√{n}" if n > 1 else "" for n in square.as_integer_ratio())
+        return ("-" if value < 0 else "") + (above or "1"), below, exponent
+    if abs(float(turns) * np.pi / plain - 1) < 1e-15:
+        factor = {1: "", -1: "-"}.get(turns.numerator, str(turns.numerator))
+        return f"{factor}π", str(turns.denominator) if turns.denominator > 1 else "", exponent
+    return f"{mantissa}…", "", exponent
