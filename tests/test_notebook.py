@@ -74,7 +74,7 @@ def test_run_again_the_notebook_shows_what_it_keeps(run):
 def test_names_and_equations_are_read_from_the_cells_of_the_notebook(run):
     (forward, backward) = (d["text/latex"] for out in shown(run) for d in out if "text/latex" in d)
     assert r"h^{(t)} = \left(1 - f^{(t)}\right) \odot h^{(t-1)} + f^{(t)} \odot n^{(t)}" in forward
-    assert r"\frac{\partial L}{\partial \textit{Wf}} = \sum_{t}" in backward
+    assert r"\frac{\partial L}{\partial W^{f}} = \sum_{t}" in backward
 
 
 def test_the_circuit_and_both_plots_stand_in_the_notebook(run):
