@@ -212,3 +212,35 @@ def test_one_number_for_loops_of_different_lengths_is_refused():
     with pytest.raises(tg.FoldError, match="the loops ran 5 and 3 times: give a list, a length for each"):
         circuit.unfold(5)
     assert circuit.unfold([4, 6]) == other.unfold()
+
+
+@pytest.mark.parametrize("T", [2.5, "5", [], [5, 4], [-1], [2.5]])
+def test_lengths_that_are_none_of_the_loops_of_a_circuit_are_refused_in_one_line(T):
+    circuit = folded(_state_from_the_input, 5)
+    with pytest.raises(ValueError, match=r"^unfold: T is a length for each loop of the circuit, which ran 5 times, not "):
+        circuit.unfold(T)
+
+
+def _state_from_the_input(x):
+    h = zero
+    for x_t in x:
+        h = np.tanh(h @ A.T + x_t)
+    return h.sum()
+
+
+def _with_a_helper_that_calls_itself(x):
+    def flat(nest):
+        return [leaf for part in nest for leaf in flat(part)] if isinstance(nest, list) else [nest * 1.0]
+
+    h = zero
+    hs = [h]
+    for t, x_t in enumerate(flat([x[0], [x[1], [x[2]]], *x[3:]])):
+        hs.append(np.tanh(hs[t * t % (t + 1) // 2] @ A.T + x_t))  # here
+    return hs[-1].sum()
+
+
+def test_a_helper_that_calls_itself_is_not_blamed_for_what_another_line_does():
+    refusal = str(_refusal(_with_a_helper_that_calls_itself))
+    line = _line_of(_with_a_helper_that_calls_itself, "here")
+    assert "steps back at step 4" in refusal
+    assert refusal.endswith(f"test_fold_refusals.py:{line}")

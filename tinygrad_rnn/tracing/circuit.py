@@ -396,7 +396,11 @@ class Circuit:
                 times = " and ".join(map(str, self.lengths))
                 raise FoldError(f"unfold: the loops ran {times} times: give a list, a length for each")
             return [T] * len(self.lengths)
-        return list(T)
+        lengths = list(T) if isinstance(T, Sequence) else []
+        if len(lengths) != len(self.lengths) or not all(isinstance(n, int) and n >= 0 for n in lengths):
+            times = ", ".join(map(str, self.lengths)) or "no"
+            raise ValueError(f"unfold: T is a length for each loop of the circuit, which ran {times} times, not {T!r}")
+        return lengths
 
     def _unfolded(self, lengths: Sequence[int]) -> dict[Place, tuple[Place, ...]]:
         graph: dict[Place, tuple[Place, ...]] = {}

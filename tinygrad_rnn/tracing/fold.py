@@ -49,7 +49,7 @@ def fold(
         try:
             folding = _folded(steps, by, joined=False, nested=nested)
         except FoldError:
-            raise _recursion(steps) or error from None
+            raise error from None
     if not folding.lengths and (recursion := _recursion(steps)):
         raise recursion
     circuit = folding.circuit()

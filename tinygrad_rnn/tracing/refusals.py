@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from .circuit import Component, FoldError, Point
-from .naming import Site
+from .naming import Loop, Site
 from .recorder import Step
 
 LONGEST = 48
@@ -86,6 +86,9 @@ def has_no_equations(c: Component) -> FoldError:
 
 def _refused(c: Component, reason: str, mend: str, what_not: str = "circuit") -> FoldError:
     step = c.visits[0]
+    itself = next((loop.calls_itself for loop in _loops(c) if loop.calls_itself is not None), None)
+    if itself is not None:
+        return calls_itself(itself)
     site = step.site.in_user_code() if step.site is not None else None
     where = f"   {site}" if site is not None else ""
     what = f"`{text}`" if site is not None and (text := _text(site)) else _name(c)
@@ -101,15 +104,18 @@ def _text(site: Site) -> str:
 
 def _loop(c: Component) -> str:
     """The innermost loop that a component is in, by its line."""
-    step = c.visits[0]
-    if step.site is None or len(c.visits) < 2:
-        return "the loop"
-    varying = [
+    loops = _loops(c)
+    return f"the loop at line {loops[-1].site.line}" if loops else "the loop"
+
+
+def _loops(c: Component) -> list[Loop]:
+    """The loops that a component is in, as they are in the code."""
+    site = c.visits[0].site
+    return [
         loop
-        for k, loop in enumerate(step.site.loops)
+        for k, loop in enumerate(site.loops if site is not None else ())
         if len({visit.iterations[k] for visit in c.visits if len(visit.iterations) > k}) > 1
     ]
-    return f"the loop at line {varying[-1].site.line}" if varying else "the loop"
 
 
 def _name(c: Component) -> str:
@@ -128,5 +134,5 @@ def _ago(distance: int) -> str:
 
 
 def _listed(steps: Sequence[int]) -> str:
-    shown = [str(t + 1) for t in steps]
+    shown = [str(t + 1) for t in dict.fromkeys(steps)]
     return ", ".join(shown if len(shown) < 8 else [*shown[:6], "…", shown[-1]])
