@@ -217,7 +217,9 @@ def test_one_number_for_loops_of_different_lengths_is_refused():
 @pytest.mark.parametrize("T", [2.5, "5", [], [5, 4], [-1], [2.5]])
 def test_lengths_that_are_none_of_the_loops_of_a_circuit_are_refused_in_one_line(T):
     circuit = folded(_state_from_the_input, 5)
-    with pytest.raises(ValueError, match=r"^unfold: T is a length for each loop of the circuit, which ran 5 times, not "):
+    with pytest.raises(
+        ValueError, match=r"^unfold: T is a length for each loop of the circuit, which ran 5 times, not"
+    ):
         circuit.unfold(T)
 
 
