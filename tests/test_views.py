@@ -549,5 +549,5 @@ def test_ten_times_as_many_vertices_take_ten_times_as_many_calls_to_place():
         assert len(diagram.vertices) == 5 * T + 1
         return sum(events)
 
-    few, many = calls(200), calls(2000)
+    few, many = calls(400), calls(4000)  # 2,001 and 20,001 vertices
     assert many < 10.5 * few

@@ -473,8 +473,3 @@ def corner_of(c: Component, at: Point, lengths: Sequence[int]) -> Point | None:
             return None
         found.append(0 if at[k] == there[0] else -1)
     return tuple(found)
-
-
-def chosen(component: Component, wire: Wire, t: int, lengths: Sequence[int]) -> Wire:
-    """The wire that serves in place of `wire` at step t of a component's one loop, or at its one visit."""
-    return read(component, wire, (t,) if component.axes else (), lengths)[0]
