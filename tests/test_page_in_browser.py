@@ -128,6 +128,27 @@ def test_a_parameter_is_chosen_by_its_button(page: Explorer, graph: Any) -> None
     np.testing.assert_allclose(page.numbers("value"), W.value, rtol=1e-3)
 
 
+def test_subscripts_stand_below_the_line_wherever_a_name_does(chromium: Any, tmp_path: Path) -> None:
+    W_xi, b_ih_encoder = tg.Parameter(np.eye(3)), tg.Parameter(np.ones(3))
+
+    def run(x: Any) -> Any:
+        h_prev = np.zeros(3)
+        for x_t in x:
+            h_prev = np.tanh(h_prev + x_t @ W_xi + b_ih_encoder)
+        return h_prev.sum()
+
+    page = Explorer(chromium, viz.page(tg.record(run, np.ones((4, 3))), tmp_path / "run.html"))
+    page.vertex("circuit", "h_prev").click()
+
+    def lowered(selector: str) -> set[str]:
+        return {sub.text for sub in chromium.find_elements("css selector", f"{selector} sub")}
+
+    assert lowered("#parameters") == {"xi", "ih,encoder"}
+    assert lowered("#panel h2") == lowered("#panel .times") == lowered("#panel h3") == {"prev"}
+    assert "_" not in page.panel.partition("Source")[0]
+    assert "expand" not in page.find("#now").text
+
+
 def test_the_matching_component_is_marked_in_both_diagrams(page: Explorer) -> None:
     page.vertex("unfolded", "o⁽²⁾").click()
     assert (page.labels("circuit", "chosen"), page.labels("unfolded", "chosen")) == ({"o"}, {"o⁽²⁾"})

@@ -100,7 +100,7 @@ class _Data:
             "module": visible(step.module, 200),
             "forward": next((self.forward.of[s] for s in component.visits if s in self.forward.of), []),
             "backward": next((self.backward.of[g] for g in gradients if g in self.backward.of), []),
-            "local": [html.escape(f"∂{name(step)}/∂{name(x)} = {text}") for x, text in derivatives.items() if text],
+            "local": [f"∂{name(step)}/∂{name(x)} = {text}" for x, text in derivatives.items() if text],
             "source": self.sources.of(step),
             "moments": component.moments,
         }

@@ -60,7 +60,7 @@ def _written(step: Step, names: Callable[[Step], Written | None], depth: int) ->
 
     if operation == "where" and np.all(step.inputs[0].value):  # a guard that did not have to step in
         return _text(step.inputs[1], names, depth)
-    if operation == "broadcast_to":
+    if operation in ("broadcast_to", "expand_dims", "squeeze"):
         return _text(step.inputs[0], names, depth)
     if operation == "multiply" and step.inputs[0] is step.inputs[1]:
         return f"{operand(0, 5)}²", 4

@@ -36,7 +36,7 @@ const parameters = run.components.flatMap((component, number) => {
   if (component.kind !== "parameter" || component.moments.length === 0) return [];
   const shared = run.components.filter((c) => c.kind === "parameter" && c.label === component.label).length > 1;
   const name = shared && component.module ? `${component.module}.${component.label}` : component.label;
-  const button = element("button", { type: "button", title: component.module }, name);
+  const button = element("button", { type: "button", title: component.module }, ...typeset(name));
   button.addEventListener("click", () => choose(component.moments[0]));
   byId("parameters").append(button);
   return [{ group: button, component: number, moment: component.moments[0] }];
@@ -143,7 +143,7 @@ function paintNow(stop) {
     now.append(element("span", { class: "pass" }, "start"), element("span", { class: "what" }, "nothing has run yet"));
     return;
   }
-  now.append(element("span", { class: "pass" }, passOf(stop)), element("span", { class: "what", title: stop.text }, stop.text));
+  now.append(element("span", { class: "pass" }, passOf(stop)), element("span", { class: "what", title: stop.text }, ...typeset(stop.text)));
   const source = run.sources[stop.source];
   if (source) now.append(element("span", { class: "at" }, (stop.backward ? "derivative of " : "") + source.place));
 }
@@ -161,20 +161,20 @@ function paintPanel() {
   const focused = panel.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const about = [component.module, component.kind === "variable" ? "" : component.kind, moment.value && size(moment.value)];
   panel.replaceChildren(
-    element("h2", {}, moment.label),
+    element("h2", {}, ...typeset(moment.label)),
     element("p", { class: "about" }, about.filter(Boolean).join(" · ")),
     ...times(component),
     element("h3", {}, "Value"),
     ...(moment.value
       ? array("value", moment.value, isKnown(state.moment), moment.at)
       : [element("p", { class: "when" }, "None: this operation raised, and the run ended.")]),
-    element("h3", {}, moment.name ? `Gradient ${moment.name}` : "Gradient"),
+    element("h3", {}, "Gradient ", ...typeset(moment.name ?? "")),
     ...(moment.gradient
       ? array("gradient", moment.gradient, hasGradient(state.moment), moment.gradientAt)
       : [element("p", { class: "when" }, noGradient(component))]),
-    ...formulas("Equation", component.forward),
-    ...formulas(component.local.length > 1 ? "Local derivatives" : "Local derivative", component.local),
-    ...formulas("Gradient’s equation", component.backward),
+    ...section("Equation", component.forward.map(formula)),
+    ...section(component.local.length > 1 ? "Local derivatives" : "Local derivative", component.local.map(typed)),
+    ...section("Gradient’s equation", component.backward.map(formula)),
     ...sourceOf(component),
   );
   if (focused) panel.querySelector(`[data-key="${focused}"]`)?.focus();
@@ -195,7 +195,7 @@ function times(component) {
   if (component.moments.length < 2) return [];
   const buttons = component.moments.map((number) => {
     const attributes = { type: "button", "aria-pressed": number === state.moment, "data-key": `moment${number}` };
-    const button = element("button", attributes, run.moments[number].label);
+    const button = element("button", attributes, ...typeset(run.moments[number].label));
     button.addEventListener("click", () => choose(number));
     return button;
   });
@@ -264,15 +264,19 @@ function toNumber(text) {
   return Number(text.replace("−", "-"));
 }
 
-/** Formulas are MathML or text that the page was made with, escaped there. */
-function formulas(heading, lines) {
-  if (!lines.length) return [];
-  const shown = lines.map((line) => {
-    const p = element("p", { class: "formula" });
-    p.innerHTML = line;
-    return p;
-  });
-  return [element("h3", {}, heading), ...shown];
+function section(heading, paragraphs) {
+  return paragraphs.length ? [element("h3", {}, heading), ...paragraphs] : [];
+}
+
+/** MathML or text that the page was made with, escaped there. */
+function formula(line) {
+  const p = element("p", { class: "formula" });
+  p.innerHTML = line;
+  return p;
+}
+
+function typed(line) {
+  return element("p", { class: "formula" }, ...typeset(line));
 }
 
 function sourceOf(component) {
@@ -285,6 +289,13 @@ function sourceOf(component) {
     element("p", { class: "about" }, element("code", {}, source.place), ` in ${source.function}`),
     element("div", { class: "source" }, ...lines),
   ];
+}
+
+/** A text with its subscripts below the line, as in the diagrams: W_xi. */
+function typeset(text) {
+  const parts = text.split(/((?:_[\p{Lu}\p{Ll}\p{Lo}\p{Nd}₀-₉]+)+)/u);
+  const lowered = (part) => part.slice(1).replaceAll("_", ",").normalize("NFKD");
+  return parts.map((part, i) => (i % 2 ? element("sub", {}, lowered(part)) : part));
 }
 
 function element(name, attributes = {}, ...children) {
