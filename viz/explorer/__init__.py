@@ -146,7 +146,7 @@ def _html(title: str, back: str, data: _Data, notes: list[str]) -> str:
         style="\n".join([*map(_colours, CURVES), _template("explorer.css")]),
         summary=html.escape(_summary(data.run)),
         notes=_paragraphs(notes),
-        about=_paragraphs([f"{note}." for note in data.forward.notes + data.backward.notes]),
+        about=_paragraphs([f"{note}." for note in dict.fromkeys(data.forward.notes + data.backward.notes)]),
         stops=len(data.stops),
         figures="\n".join(_figures(data)),
         data=data.json(),
@@ -173,7 +173,7 @@ def _summary(run: Playback) -> str:
     forward = sum(stop.count for stop in run.stops) - backward
     count = f"{forward:,} operations forward" + (f", {backward:,} backward" if backward else "")
     losses = [step for step in run.forward.outputs if step.shape == ()]
-    return ". ".join([count, *(f"{visible(s.label, 80)} = {number(s.value.item())}" for s in losses)]) + "."
+    return ". ".join([count, *(f"{run.name(s) or visible(s.label, 80)} = {number(s.value.item())}" for s in losses)]) + "."
 
 
 def _figures(data: _Data) -> Iterator[str]:
