@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+import viz
 from zoo.attention import InputAttention
 from zoo.attentive import AttentiveDecoder
 from zoo.bidirectional import Bidirectional
@@ -159,3 +160,54 @@ def test_a_run_over_what_is_no_sequence_is_an_error_and_over_no_sequences_gives_
     y, state = run(cell, np.ones((T, 0, D)), lengths=[])
     assert [y_t.shape for y_t in y] == [(0, H)] * T
     assert state.shape == (0, H)
+
+
+# -- records of a model of one's own ---------------------------------------------------------------------------
+
+W, U = tg.Parameter(np.eye(H) / 2), tg.Parameter(np.ones((H, D)))
+
+
+def elman(x):
+    h = np.zeros(H)
+    for x_t in x:
+        h = np.tanh(W @ h + U @ x_t)
+    return (h * h).sum()
+
+
+@pytest.mark.parametrize("x", [np.ones((0, D)), [], (), {}])
+def test_a_sequence_of_no_steps_runs_nothing_and_that_is_said(x):
+    with pytest.raises(ValueError, match=r"^record: no operation of tinygrad_rnn ran; the function returned a numpy\."):
+        tg.record(elman, x)
+
+
+def test_a_sequence_of_one_step_has_no_loop():
+    graph = tg.record(elman, np.ones((1, D)))
+    assert viz.equations(graph) == "h₂ = tanh(U x₁)\nL = ‖h₂‖²"
+    assert len(graph.fold().components) == len(graph)
+
+
+@pytest.mark.parametrize("x", [np.full((5, D), np.nan), np.full((5, D), np.inf), np.ones((5, D), int)])
+def test_the_circuit_does_not_depend_on_the_numbers(x):
+    assert viz.equations(tg.record(elman, x)) == viz.equations(tg.record(elman, np.ones((5, D))))
+
+
+@pytest.mark.parametrize("given", [iter, list, tuple, reversed, lambda x: map(np.array, x.tolist()), np.ndarray.tolist])
+def test_what_goes_through_the_elements_is_as_good_as_the_array(given):
+    graph = tg.record(elman, given(np.random.default_rng(0).normal(size=(5, D))))
+    assert viz.equations(graph).splitlines()[1] == "h⁽ᵗ⁾ = tanh(W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾)"
+
+
+class Foreign:
+    """What a model of another library might be: it is called, and returns a tensor of its own."""
+
+    def __call__(self, x):
+        return self
+
+
+Foreign.__module__ = "torch.nn"
+
+
+def test_a_model_of_another_library_is_refused_in_one_line_that_says_what_it_returned():
+    message = "^record: no operation of tinygrad_rnn ran; the function returned a torch.Foreign$"
+    with pytest.raises(ValueError, match=message):
+        tg.record(Foreign(), np.ones((5, D)))

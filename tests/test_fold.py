@@ -402,7 +402,7 @@ def test_noise_is_a_sequence_of_constants():
 
 def test_recursion_over_a_tree_is_refused_with_the_line_that_calls_itself():
     line = _tree.__code__.co_firstlineno + 5
-    with pytest.raises(tg.FoldError, match=rf"test_fold\.py:{line} calls itself: a tree has no time axis"):
+    with pytest.raises(tg.FoldError, match=rf"itself, and a tree has no time axis.*test_fold\.py:{line}"):
         tg.record(_tree, np.ones((6, 3))).fold()
 
 
@@ -416,6 +416,28 @@ def test_a_function_that_calls_an_equal_one_of_another_file_does_not_call_itself
     assert len(tg.record(lambda x: one(x, other), np.ones(2)).fold().components) == 3
     circuit = tg.record(lambda x: one(x, lambda x, _: one(x, None)), np.ones(2)).fold()
     assert [(c.label, len(c.visits)) for c in circuit.components] == [("x", 1), ("tanh", 2)]
+
+
+def test_a_decorated_function_that_calls_another_does_not_call_itself():
+    def decorated(function):
+        return lambda *arguments: function(*arguments)
+
+    A = tg.Parameter(np.eye(3))
+
+    @decorated
+    def cell(x, h):
+        return np.tanh(h @ A.T + x)
+
+    @decorated
+    def run(x):
+        h = np.zeros(3)
+        for x_t in x:
+            h = cell(x_t, h)
+        return h.sum()
+
+    circuit = tg.record(run, np.ones((6, 3))).fold()
+    (tanh,) = (c for c in circuit.components if c.label == "h" and c.repeats)
+    assert (circuit.lengths, len(tanh.visits)) == ([6], 6)
 
 
 def test_a_tree_over_separate_inputs_has_no_loop_and_is_refused_too():

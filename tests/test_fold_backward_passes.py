@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from folding import A, B, C, b, folded, folds_at_any_length, zero
+from folding import A, B, C, b, folds_at_any_length, sequence, zero
 
 import tinygrad_rnn as tg
 
@@ -72,17 +72,16 @@ def _read_from_both_sides(x):
 
 @pytest.mark.parametrize(
     "program",
-    [_one_weight_in_two_loops, _after_the_first_step, _learned_initial_values],
+    [
+        _one_weight_in_two_loops,
+        _after_the_first_step,
+        _learned_initial_values,
+        _learned_memory,
+        _read_from_both_sides,
+    ],
 )
 def test_the_backward_circuit_is_that_of_any_length(program):
     folds_at_any_length(program)
-
-
-@pytest.mark.parametrize("program", [_learned_memory, _read_from_both_sides])
-def test_a_gradient_that_comes_from_elsewhere_at_both_ends_folds_for_the_recorded_length(program):
-    circuit = folded(program, 8, backward=True)
-    with pytest.raises(tg.FoldError, match="known for the recorded length only"):
-        circuit.unfold(11)
 
 
 def _neighbours(x):
@@ -111,3 +110,44 @@ def _running_mean(x):
 @pytest.mark.parametrize("program", [_neighbours, _discounted, _running_mean])
 def test_the_backward_pass_has_a_circuit(program):
     folds_at_any_length(program)
+
+
+def _a_prompt_and_three_more(x):
+    h = zero
+    for t in range(len(x) + 3):
+        h = np.tanh((x[t] if t < len(x) else h @ C.T) @ A.T + h @ B.T)
+    return h.sum()
+
+
+def test_a_gradient_is_that_of_two_readers_where_there_are_two():
+    circuit = folds_at_any_length(_a_prompt_and_three_more, (9, 12))
+    assert circuit.lengths == [12]
+    both = tg.record(_a_prompt_and_three_more, sequence(9)).backward().fold()
+    (switch,) = {wire for c in both.components for wire in c.wires if wire.present}
+    assert switch.source.points == [(8,), (9,), (10,)]
+    assert switch.choices == (1,) * 8 + (0,) * 3 + (1,)
+
+
+def _a_slow_state(x):
+    h = c = zero
+    for t, x_t in enumerate(x):
+        h = np.tanh(x_t @ A.T + h @ B.T)
+        if t % 3 == 2:
+            c = np.tanh(c @ C.T + h)
+    return c.sum()
+
+
+def _detached_at_every_third_step(x):
+    h, L = zero, 0
+    for t, x_t in enumerate(x):
+        if t % 3 == 0 and t:
+            h = h.detach()
+        h = np.tanh(x_t @ A.T + h @ B.T)
+        L = L + h.sum()
+    return L
+
+
+@pytest.mark.parametrize("program", [_a_slow_state, _detached_at_every_third_step])
+def test_a_gradient_at_every_third_step_folds_from_three_of_them_on(program):
+    folds_at_any_length(program, (9, 12))
+    folds_at_any_length(program, (12, 15))

@@ -4,7 +4,7 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from folding import A, B, C, D, E, b, folded, folds_at_any_length, named, operations, zero
+from folding import A, B, C, D, E, b, certify, folded, folds_at_any_length, named, operations, sequence, zero
 
 import tinygrad_rnn as tg
 
@@ -357,3 +357,124 @@ def _every_other_step_by_a_factor(x):
 )
 def test_a_program_that_has_a_circuit_folds(program):
     folds_at_any_length(program, backward=False)
+
+
+# -- tokens ------------------------------------------------------------------------------------------------
+
+
+def _tokens_by_name(tokens):
+    h = zero
+    for token in tokens:
+        h = np.tanh(h @ A.T + B[token])
+    return h.sum()
+
+
+def _tokens_by_number(tokens):
+    h = zero
+    for t in range(len(tokens)):
+        token = tokens[t]
+        h = np.tanh(h @ A.T + B[token])
+    return h.sum()
+
+
+@pytest.mark.parametrize("program", [_tokens_by_name, _tokens_by_number])
+@pytest.mark.parametrize("tokens", [[0, 1, 2], [2, 1], [1, 1, 1], (2, 0, 1, 1)])
+def test_numbers_of_a_list_are_data_whatever_they_are(program, tokens):
+    graph = tg.record(program, tokens)
+    assert [(step.name, step.value) for step in graph.inputs] == [("token", token) for token in tokens]
+    assert named(graph.fold(), "token").axes[0].range(9) == range(9)
+
+
+def test_a_number_of_a_list_that_is_the_same_at_all_steps_is_part_of_the_program():
+    def program(x, numbers):
+        return sum((x_t @ A[numbers[1]]) * B[numbers[1]].sum() for x_t in x)
+
+    assert [step.name for step in tg.record(program, np.ones((4, 3)), [0, 2]).inputs] == ["x"]
+
+
+def test_a_counter_that_happens_to_run_through_the_tokens_is_none():
+    def program(tokens):
+        return sum((B[t] * np.tanh(A[token])).sum() for t, token in enumerate(tokens))
+
+    assert [step.name for step in tg.record(program, [0, 1, 2]).inputs] == ["token"] * 3
+
+
+# -- elements ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("T", [5, 7])
+def test_a_negative_index_that_moves_is_counted_from_the_beginning(T):
+    def program(x):
+        h = zero
+        for t in range(1, len(x) + 1):
+            h = np.tanh(x[-t] @ A.T + h @ B.T)
+        return h.sum()
+
+    (element,) = operations(folded(program, T), "getitem")
+    assert (element.reads, element.backward) == (0, True)
+    folds_at_any_length(program, (T, T + 3))
+
+
+def test_elements_that_are_read_at_some_steps_only_are_a_sequence_and_the_read_is_a_switch():
+    def program(y, coins):
+        h = zero
+        for t in range(len(y)):
+            h = np.tanh((y[t] if coins[t] else h) @ A.T)
+        return h.sum()
+
+    graph = tg.record(program, sequence(6), [0, 1, 0, 1, 1, 0])
+    circuit = graph.fold()
+    certify(graph, circuit)
+    (element,), (product,) = operations(circuit, "getitem"), operations(circuit, "matmul")
+    assert (element.reads, len(element.visits)) == (0, 6)
+    assert [np.array_equal(step.value, y) for step, y in zip(element.visits, sequence(6), strict=True)] == [True] * 6
+    switch = product.wires[0]
+    assert switch.choices == (1, 0, 1, 0, 0, 1)
+    assert [wire.delay for wire in (switch, *switch.others)] == [0, 1]
+    assert len([step for step in graph.steps if step.label == "[ ]"]) == 3  # the record is what ran
+
+
+def test_every_second_element_of_a_loop_over_all_is_read_with_no_delay():
+    def program(x):
+        h = zero
+        for t, x_t in enumerate(x):
+            h = np.tanh(x_t @ A.T + h @ B.T) if t % 2 == 0 else h * 0.5
+        return h.sum()
+
+    circuit = folds_at_any_length(program, (8, 12))
+    product, _ = sorted(operations(circuit, "matmul"), key=lambda c: c.wires[0].delay)
+    assert [len(c.visits) for c in (product, product.wires[0].source)] == [4, 8]
+    assert product.wires[0].delay == 0
+
+
+def test_heads_that_a_sum_takes_are_components_of_their_own():
+    heads = [tg.Linear(3, 2, rng=0), tg.Linear(3, 2, rng=1)]
+
+    def program(x):
+        h = zero
+        for x_t in x:
+            h = np.tanh(x_t @ A.T + h @ B.T)
+        return sum((head(h) ** 2).sum() for head in heads)
+
+    circuit = folds_at_any_length(program, (5, 7))
+    assert [c.axes for c in operations(circuit, "power")] == [(), ()]
+
+
+# -- long runs ---------------------------------------------------------------------------------------------
+
+
+def test_one_step_that_differs_in_the_middle_of_a_long_run_is_seen():
+    def program(x, special):
+        hs = [zero, zero]
+        for t, x_t in enumerate(x):
+            hs.append(np.tanh(hs[-2 if t == special else -1] @ A.T + x_t))
+        return hs[-1].sum()
+
+    plain, graph = (tg.record(program, sequence(200), special) for special in (None, 100))
+    circuit = graph.fold()
+    certify(graph, circuit)
+    (product,) = operations(circuit, "matmul")
+    assert [product.wires[0].points([200])((t,))[0] for t in (99, 100, 101)] == [[(98,)], [(98,)], [(100,)]]
+    assert circuit.unfold() != plain.fold().unfold()
+    with pytest.raises(tg.FoldError, match="which step of hs it reads is known for the recorded length only"):
+        circuit.unfold(201)

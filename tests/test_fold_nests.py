@@ -2,7 +2,21 @@
 
 import numpy as np
 import pytest
-from folding import A, B, C, D, E, b, folded, folds_at_any_length, named, operations, sequence, zero
+from folding import (
+    A,
+    B,
+    C,
+    D,
+    E,
+    b,
+    folded,
+    folds_at_any_length,
+    named,
+    operations,
+    same_at_other_lengths,
+    sequence,
+    zero,
+)
 
 import tinygrad_rnn as tg
 
@@ -282,3 +296,99 @@ def test_a_label_of_an_inner_loop_is_data_of_that_loop_alone():
     circuit = tg.record(model, sequence(5), [0, 2, 0, 1]).fold()
     (label,) = [c for c in circuit.components if c.name == "label"]
     assert ([int(step.value) for step in label.visits], len(label.axes)) == ([0, 2, 0, 1], 1)
+
+
+# -- what a loop is ----------------------------------------------------------------------------------------
+
+
+def _a_window(x):
+    h = zero
+    for t in range(len(x) - 2):
+        s = zero
+        for k in range(3):
+            s = np.tanh(x[t + k] @ A.T + s @ B.T)
+        h = np.tanh(h @ C.T + s)
+    return h.sum()
+
+
+def _the_first_states(x):
+    hs = [np.tanh(x_t @ A.T) for x_t in x]
+    g = zero
+    for x_t in x:
+        c = zero
+        for h in hs[:3]:
+            c = c + np.tanh(h @ B.T + g)
+        g = np.tanh(c + x_t)
+    return g.sum()
+
+
+def _all_states(x):
+    hs = [np.tanh(x_t @ A.T) for x_t in x]
+    g = zero
+    for x_t in x:
+        c = zero
+        for h in hs:
+            c = c + np.tanh(h @ B.T + g)
+        g = np.tanh(c + x_t)
+    return g.sum()
+
+
+def _three_different_things(x):
+    h = zero
+    for v in [np.tanh(x[0]), np.exp(x[1]), x[2] @ A.T]:
+        h = np.tanh(h @ B.T + v)
+    return h.sum()
+
+
+@pytest.mark.parametrize(
+    ("program", "lengths", "is_nested"),
+    [
+        (_a_window, [10], False),
+        (_the_first_states, [12, 12], False),
+        (_all_states, [12, 12], True),
+        (_three_different_things, [], False),
+    ],
+)
+def test_a_loop_over_all_of_a_sequence_is_an_axis_and_one_over_a_few_things_is_written_out(program, lengths, is_nested):
+    circuit = tg.record(program, sequence(12)).fold()
+    assert circuit.lengths == lengths
+    assert any(c.nested for c in circuit.components) == is_nested
+
+
+def _a_sum_over_zip(x, y):
+    states, s = [], zero
+    for x_t in x:
+        s = np.tanh(x_t @ A.T + s @ B.T)
+        states.append(s)
+    for y_t in y:
+        a = tg.softmax(tg.stack([s @ h for h in states]))
+        context = sum(a_j * h for a_j, h in zip(a, states, strict=True))
+        s = np.tanh(context @ C.T + y_t @ D.T)
+    return s.sum()
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_the_rounds_of_a_sum_over_zip_are_an_axis_as_long_as_the_encoder(backward):
+    graphs = [tg.record(_a_sum_over_zip, sequence(n), sequence(T)) for n, T in [(5, 8), (11, 9)]]
+    short, long = ((graph.backward() if backward else graph).fold() for graph in graphs)
+    same_at_other_lengths(short, long)
+    terms = [c for c in operations(short, "multiply") if c.visits[0].forward is None]
+    assert [[axis.loop for axis in c.axes] for c in terms] == [[1, 0]]
+    assert short.lengths == [5, 8]
+    assert len(terms[0].visits) == 5 * 8
+
+
+def _queries_and_keys(x):
+    queries, keys, L = [x_t @ A.T for x_t in x], [x_t @ B.T for x_t in x], 0
+    for t in range(len(x)):
+        a = tg.softmax(tg.stack([queries[t] @ keys[s] for s in range(t + 1)]))
+        L = L + sum(a[s] * keys[s] for s in range(t + 1)).sum()
+    return L
+
+
+def test_a_loop_that_goes_as_far_as_the_one_around_it_has_come_is_the_same_time():
+    circuit = folds_at_any_length(_queries_and_keys, (5, 8))
+    assert circuit.lengths == [5]
+    (scores,) = [c for c in operations(circuit, "matmul") if c.nested]
+    assert [axis.loop for axis in scores.axes] == [0, 0]
+    assert scores.axes[1].stop == (1, False, 1, 0)

@@ -365,7 +365,11 @@ class Nest(NamedTuple):
 
     @property
     def lengths(self):
-        """Whole chunks; and none of which the last step is one of every second or third, for that is not to be seen."""
+        """Two lengths at which the record determines the program. Chunks are whole.
+
+        The last step is none of those that `t % {n} == 0` keeps. If it were, a program that reads the last one kept
+        would have the record of one that reads the last step of all: test_fold_refusals.py shows both.
+        """
         return (12, 18) if ":k + " in self.source else (12, 14)
 
     def recorded(self, T):

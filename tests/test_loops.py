@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from folding import A, B, sequence, zero
+from folding import A, B, compiled, sequence, zero
 
 import tinygrad_rnn as tg
 
@@ -89,6 +89,26 @@ def test_a_debugger_may_look_at_calls_alone():
     assert _points(graph) == ROUNDS
 
 
+def test_a_debugger_that_begins_within_a_run_goes_on_after_an_operation():
+    def tracer(frame, event, argument):
+        calls.append(frame.f_code.co_name)
+
+    def doubled(x):
+        return x + x
+
+    def program(x):
+        sys.settrace(tracer)
+        return doubled(doubled(x)).sum()
+
+    calls = []
+    before = sys.gettrace()
+    try:
+        tg.record(program, sequence(3))
+    finally:
+        sys.settrace(before)
+    assert calls.count("doubled") == 2
+
+
 def test_coverage_counts_the_lines_and_the_loops_are_counted(tmp_path):
     pytest.importorskip("coverage")
     program = tmp_path / "program.py"
@@ -107,6 +127,21 @@ def test_coverage_counts_the_lines_and_the_loops_are_counted(tmp_path):
     assert ran.stdout == "[5]\n"
     report = subprocess.run([*coverage, "report"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "program.py 8 0 100%" in " ".join(report.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("loop", "times"),
+    [
+        ("while n < 5: h = np.tanh(h @ A.T); n += 1", 5),
+        ("while (h := np.tanh(h @ A.T)) is not None and n < 5: n += 1", 5),  # once more before the loop
+        ("while n < 5: h, n = h * 2, n + 1", 5),
+        ("for _ in range(5): h = np.tanh(h @ A.T)", 5),
+    ],
+)
+def test_a_loop_on_one_line_is_counted(loop, times):
+    program = compiled(f"A = tg.Parameter(np.eye(3))\ndef program(h):\n    n = 0\n    {loop}\n    return h.sum()")
+    circuit = tg.record(program, np.ones(3)).fold()
+    assert circuit.lengths == [times]
 
 
 def test_no_hook_is_left_after_a_run_or_one_that_raises():

@@ -46,7 +46,36 @@ def paths(function, *arguments):
 
 def test_an_element_of_a_list_is_called_by_its_index():
     params = [weight(0), weight(1)]
-    assert paths(lambda x: rnn(x, params[0], params[1]), X) == ["params.1", "params.0"]
+    assert paths(lambda x: (x @ params[0] @ params[1]).sum(), X) == ["params.0", "params.1"]
+
+
+def test_elements_of_a_list_are_called_by_the_variables_of_their_own_that_the_code_puts_them_in():
+    def unpacked(x, params):
+        W, U = params
+        return rnn(x, W, U)
+
+    def product(w, x):
+        return x @ w
+
+    first, other = [weight(0), weight(1)], [weight(2), weight(3)]
+    assert paths(lambda x: unpacked(x, first), X) == ["first.U", "first.W"]
+    assert paths(lambda x: unpacked(x, first) + unpacked(x, other), X) == ["first.U", "first.W", "other.U", "other.W"]
+    assert paths(lambda x: rnn(x, *first), X) == ["first.U", "first.W"]
+    assert paths(lambda x: product(first[1], product(first[0], x)).sum(), X) == ["first.0", "first.1"]
+
+
+def test_layers_that_a_loop_unpacks_are_called_by_their_number_and_its_variables():
+    layers = [(weight(0), weight(1)), (weight(2), weight(3))]
+
+    def model(x):
+        h = [np.zeros(3), np.zeros(3)]
+        for v in x:
+            for l, (W, U) in enumerate(layers):
+                h[l] = v = np.tanh(h[l] @ W + v @ U)
+        return v.sum()
+
+    graph = tg.record(model, X)
+    assert [name for name in graph.reading.names.values() if name[0] in "WU"] == ["W_0", "U_0", "W_1", "U_1"]
 
 
 def test_a_value_in_a_dict_is_called_by_its_key():
@@ -74,7 +103,7 @@ def test_a_variable_is_called_by_its_name_although_a_tuple_holds_it_too():
     assert paths(model, X) == ["Wxh", "Whh"]
 
 
-def test_the_variable_of_a_loop_is_no_name_where_something_holds_the_value():
+def test_the_variable_of_a_loop_is_a_name_for_what_it_unpacks_but_not_for_what_it_goes_through():
     layers = [(weight(0), weight(1)), (weight(2), weight(3))]
 
     def model(x):
@@ -82,7 +111,15 @@ def test_the_variable_of_a_loop_is_no_name_where_something_holds_the_value():
             x = np.tanh(x @ W.T @ U.T)
         return x.sum()
 
-    assert paths(model, X) == ["layers.0.0", "layers.0.1", "layers.1.0", "layers.1.1"]
+    assert paths(model, X) == ["layers.0.W", "layers.0.U", "layers.1.W", "layers.1.U"]
+    weights = [weight(4), weight(5)]
+
+    def same(x):
+        for W in weights:
+            x = np.tanh(x @ W.T)
+        return x.sum()
+
+    assert paths(same, X) == ["weights.0", "weights.1"]
 
 
 def test_the_variable_of_a_loop_is_a_name_where_nothing_else_holds_the_value():
@@ -118,7 +155,7 @@ def test_an_object_that_is_no_module_names_by_its_attributes():
     assert paths(lambda x: net.step(x), X) == ["net.U", "net.W"]
 
 
-def test_a_dataclass_a_named_tuple_a_namespace_and_a_module_that_is_not_called_name_by_their_fields():
+def test_every_kind_of_object_and_a_class_name_by_their_attributes():
     @dataclass
     class Weights:
         W: Parameter
@@ -128,8 +165,17 @@ def test_a_dataclass_a_named_tuple_a_namespace_and_a_module_that_is_not_called_n
         def __init__(self):
             self.W, self.U = weight(0), weight(1)
 
+    class Slots:
+        __slots__ = ("U", "W")
+
+        def __init__(self):
+            self.W, self.U = weight(0), weight(1)
+
+    class OfTheClass:
+        W, U = weight(0), weight(1)
+
     Pair = namedtuple("Pair", "W U")
-    kinds = Weights(weight(0), weight(1)), Pair(weight(0), weight(1)), Cell()
+    kinds = Weights(weight(0), weight(1)), Pair(weight(0), weight(1)), Cell(), Slots(), OfTheClass(), OfTheClass
     for cell in (*kinds, SimpleNamespace(W=weight(0), U=weight(1))):
         assert paths(lambda x, p=cell: rnn(x, p.W, p.U), X) == ["p.U", "p.W"]
 
@@ -170,8 +216,9 @@ def test_modules_in_a_list_are_called_by_their_index():
 def test_arguments_in_a_nest_are_called_by_their_keys():
     params = {"W": tg.Tensor(weight().data, requires_grad=True), "cells": [weight(0), weight(1)]}
     graph = tg.record(lambda params, x: rnn(x, params["W"], params["cells"][1]), params, X)
-    assert [step.path for step in graph.inputs] == ["params.W", "params.cells.0", "params.cells.1", "x"]
-    assert [step.name for step in graph.inputs] == ["W", "cells.0", "cells.1", "x"]
+    assert [step.path for step in graph.inputs] == ["params.W", "x"]
+    assert [step.path for step in graph.parameters] == ["params.cells.0", "params.cells.1"]
+    assert [step.name for step in graph.steps[:4]] == ["W", "cells.0", "cells.1", "x"]
 
 
 def test_parameters_that_nothing_holds_keep_their_own_gradients():

@@ -1,6 +1,9 @@
 """A circuit is read once: its diagram, its equations and the explorer's page call everything by the same name."""
 
 import re
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import equation_programs
 import numpy as np
@@ -124,6 +127,80 @@ def test_the_result_inside_a_layer_of_the_library_is_called_by_what_the_model_ma
 def test_a_model_that_is_a_layer_has_the_weight_w_and_the_bias_b():
     graph = tg.record(tg.Linear(3, 2, rng=0), X)
     assert viz.equations(graph) == "output = W x + b"
+
+
+def test_a_bias_beside_which_there_is_no_weight_keeps_its_name():
+    class Cell(Module):
+        def __init__(self):
+            self.kernel, self.bias = weight(), weight(3)
+
+        def forward(self, x):
+            return np.tanh(x @ self.kernel + self.bias).sum()
+
+    cell = Cell()
+    assert [*tg.record(lambda x: cell(x), X).reading.names.values()] == ["x", "kernel", "bias", "L"]
+
+
+def test_arguments_that_have_no_name_in_a_nest_are_called_as_the_code_calls_them_where_it_reads_them():
+    W = weight()
+
+    def model(pairs, rest):
+        h, ((u, v), w) = np.zeros(3), rest
+        for x, y in pairs:
+            h = np.tanh(h @ W + x * u - y * v)
+        return (h * w).sum()
+
+    pairs, rest = list(zip(X, X[::-1], strict=True)), ((X[0], X[1]), X[2])
+    names = [*tg.record(model, pairs, rest).reading.names.values()]
+    assert sorted(names) == ["L", "W", "h", "u", "v", "w", "x", "y"]
+
+
+@dataclass
+class Counted:
+    h: object
+    steps: int = 0
+
+
+class Cells(NamedTuple):
+    h: object
+    c: object
+
+
+@pytest.mark.parametrize(
+    ("start", "step"),
+    [
+        (Counted(X[0]), lambda state, x: Counted(np.tanh(x + state.h))),
+        (Counted(X[0]), lambda state, x: replace(state, h=np.tanh(x + state.h))),
+        (Cells(X[0], 0), lambda state, x: state._replace(h=np.tanh(x + state.h))),
+        (SimpleNamespace(h=X[0]), lambda state, x: SimpleNamespace(h=np.tanh(x + state.h))),
+        ({"h": X[0]}, lambda state, x: {"h": np.tanh(x + state["h"])}),
+    ],
+)
+def test_a_state_that_only_a_field_or_a_key_names_is_called_by_that(start, step):
+    def model(x):
+        state = start
+        for x_t in x:
+            state = step(state, x_t)
+        return (state["h"] if isinstance(state, dict) else state.h).sum()
+
+    assert sorted(tg.record(model, X).reading.names.values()) == ["L", "h", "x"]
+
+
+def test_the_t_of_a_name_is_the_step():
+    W = weight()
+
+    def model(x):
+        h_prev = c = dt = np.zeros(3)
+        for xt in x:
+            ht = np.tanh(xt @ W + h_prev)
+            c_t = np.tanh(c * ht)
+            dt = np.sin(dt - c_t)
+            h_prev, c = ht, c + c_t
+        return (dt * c).sum()
+
+    names = [*tg.record(model, X).reading.names.values()]
+    assert sorted(names) == ["L", "W", "c", "c_t", "dt", "h", "x"]
+    assert "h⁽ᵗ⁾ = tanh(Wᵀ x⁽ᵗ⁾ + h⁽ᵗ⁻¹⁾)" in viz.equations(tg.record(model, X)).splitlines()
 
 
 def test_matrices_in_a_list_are_called_by_its_name_and_their_index():

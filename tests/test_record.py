@@ -4,6 +4,7 @@ import runpy
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -81,6 +82,38 @@ def test_labels_indices_and_masks_are_inputs_of_a_replay():
     graph = tg.record(loss, *first)
     assert graph.replay(*second).item() == loss(*map(tg.Tensor, second)).item()
     assert graph.replay(*second).item() != graph.replay(*first).item()
+
+
+def test_a_token_is_called_by_the_code_whatever_looks_it_up():
+    E = Parameter(np.eye(4))
+
+    def model(words, number):
+        by_index = sum(E[word, 1] for word in words)
+        by_call = sum(E[int(number[word])].sum() for word in words)  # as in a vocabulary
+        by_take = sum(np.take(E, w, axis=0).sum() for w in words)
+        return by_index + by_call + by_take
+
+    graph = tg.record(model, [0, 3, 1, 1], [2, 0, 1, 2])
+    assert [step.name for step in graph.inputs] == ["word"] * 8 + ["w"] * 4
+
+
+def test_the_elements_of_a_list_of_tokens_are_read_once_wherever_the_code_reads_them():
+    E = Parameter(np.eye(4))
+
+    def model(words, tags, step):
+        score = 0
+        for t in range(1, len(words)):
+            score += E[words[t - 1], words[t]] + E[words[t], tags[t]]
+        for t in range(0, len(words) - 1, step):  # two steps at a time
+            score += E[words[t], words[t + 1]]
+        return score
+
+    words, tags = [0, 3, 2, 1, 1, 0, 0], [2, 0, 1, 2, 3, 3, 1]
+    graph = tg.record(model, words, tags, 2)
+    assert [step.value.item() for step in graph.inputs if step.name.startswith("words.")] == words
+    assert [step.value.item() for step in graph.inputs if step.name == "tags"] == tags[1:]
+    assert [step.value.item() for step in graph.inputs if step.name == "words"] == words[:-1]
+    assert graph.replay(words, tags, 2) == model(words, tags, 2).item()
 
 
 def test_a_replay_returns_what_the_function_returned():
@@ -263,6 +296,23 @@ def test_a_sequence_in_one_variable_gives_its_elements_no_name():
     assert _names(tg.record(function, np.ones(2))) == [None] * 8
 
 
+def test_what_is_put_in_one_variable_is_called_as_the_code_unpacks_that_variable():
+    def cell(x, state):
+        h, c = state
+        return np.tanh(h + x), c * x
+
+    def function(x):
+        state = x * 1, x * 2
+        for _ in range(2):
+            state = cell(x, state)
+        triple = x * 1, x * 2, x * 3
+        a, *b = triple
+        first, other, _ = triple
+        return a + b[0] + first + other, state
+
+    assert _names(tg.record(function, np.ones(2))) == ["h", "c", *[None, "h", "c"] * 2, None, None, "b", *[None] * 3]
+
+
 @pytest.mark.parametrize("names", ["", "a,", "a, b, c", "*a, b, c, d"])
 def test_a_wrong_number_of_names_is_pythons_error_and_the_record_until_then_has_names(names, tmp_path):
     file = tmp_path / "wrong.py"
@@ -440,8 +490,16 @@ def test_a_value_used_twice_gets_a_recorded_sum_of_its_gradients():
 
 
 def test_the_backward_pass_of_no_loss_is_an_error():
-    with pytest.raises(tg.GradientError, match="a loss"):
-        tg.record(lambda x: x * 2, np.ones(2)).backward()
+    W = Parameter(np.eye(2))
+    for returned, what in (
+        (lambda x: x * 2, "one that needs none"),
+        (lambda x: (x @ W).sum().item(), "a float"),
+        (lambda x: (x @ W).data, "a numpy.ndarray"),
+        (lambda x: {"loss": (x @ W).sum(), "output": x}, "2 tensors"),
+        (lambda x: SimpleNamespace(loss=(x @ W).sum()), "a types.SimpleNamespace"),
+    ):
+        with pytest.raises(tg.GradientError, match=f"one tensor that needs a gradient, a loss, not {what}$"):
+            tg.record(returned, np.ones(2)).backward()
 
 
 # -- the state of the engine -----------------------------------------------------------------------
@@ -478,7 +536,7 @@ def test_recording_keeps_no_hold_on_the_run_once_it_is_over():
         return h
 
     graph = tg.record(function, np.ones(2))
-    assert not graph._recorder._calls
+    assert graph._recorder is not None and not graph._recorder._calls
 
 
 def test_a_graph_prints_as_a_table_of_what_ran():
@@ -540,7 +598,60 @@ def test_an_operation_in_another_thread_is_refused_in_one_line_that_says_why():
             h = pool.submit(lambda: tg.tanh(x @ W)).result()
         return (h * h).sum()
 
-    with pytest.raises(
-        RuntimeError, match=r"^record: tanh was not recorded: it ran in another thread, or .*   h \* h "
-    ):
-        tg.record(model, np.ones((3, 2)))
+    def all_of_it(x):
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: tg.tanh(x @ W)).result()
+
+    for function, place in (model, r"h \* h "), (all_of_it, ""):
+        with pytest.raises(
+            RuntimeError, match=rf"^record: tanh was not recorded: it ran in another thread, or .*   {place}"
+        ):
+            tg.record(function, np.ones((3, 2)))
+
+
+@pytest.mark.parametrize(
+    ("returned", "what"),
+    [(None, "None"), (3, "an int"), (np.ones(2), "a numpy.ndarray"), (SimpleNamespace(), "a types.SimpleNamespace")],
+)
+def test_a_run_without_an_operation_is_an_error_that_says_what_the_function_returned(returned, what):
+    with pytest.raises(ValueError, match=f"^record: no operation of tinygrad_rnn ran; the function returned {what}$"):
+        tg.record(lambda x: returned, np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("given", "what"), [(3, "an int"), (None, "None"), ("model", "a str"), (tg.Tensor(1.0), "a tinygrad_rnn.Tensor")]
+)
+def test_what_is_no_function_is_refused_in_one_line_that_says_how_to_record(given, what):
+    message = rf"^record takes a function and its arguments, tg\.record\(model, x\), not {what}$"
+    with pytest.raises(TypeError, match=message):
+        tg.record(given, np.ones(2))
+
+
+def test_arguments_that_do_not_fit_are_refused_in_one_line_with_the_signature():
+    def model(x, y=0):
+        return x + y
+
+    for arguments, message in ((), "missing a required argument: 'x'"), ((1, 2, 3), "too many positional arguments"):
+        with pytest.raises(TypeError, match=rf"^record: model\(x, y=0\): {message}$"):
+            tg.record(model, *arguments)
+    with pytest.raises(TypeError, match=r"^record: model\(x, y=0\): got an unexpected keyword argument 'z'$"):
+        tg.record(model, np.ones(2), z=1)
+
+
+def test_arguments_by_name_are_recorded_and_replayed_like_those_by_position():
+    def model(x, *, scale, shift=0.0):
+        return x * scale + shift
+
+    graph = tg.record(model, np.ones(2), scale=np.full(2, 3.0), shift=1)
+    assert [step.name for step in graph.inputs] == ["x", "scale"]
+    assert graph.replay(np.full(2, 2.0), scale=np.full(2, 5.0), shift=1).tolist() == [11.0, 11.0]
+    with pytest.raises(ValueError, match=r"shift'\] was 1 when recorded, which is part of the graph, not 2"):
+        graph.replay(np.ones(2), scale=np.ones(2), shift=2)
+
+
+def test_a_parameter_among_the_arguments_is_a_parameter_that_a_replay_is_given():
+    W = Parameter(np.eye(2))
+    graph = tg.record(lambda params, x: (x @ params["W"]).sum(), {"W": W}, np.ones(2))
+    assert [step.path for step in graph.parameters] == list(graph.backward().returned) == ["params.W"]
+    assert [step.path for step in graph.inputs] == ["x"]
+    assert graph.replay({"W": Parameter(3 * np.eye(2))}, np.ones(2)).item() == 6

@@ -46,6 +46,47 @@ def dot_attention_in_a_loop(x, y):
     return loss
 
 
+def a_sum_over_zip(x, y):
+    """The context as Python writes it: a sum over pairs of a weight and a state."""
+    states = encode(x)
+    s, loss = states[-1], 0
+    for y_t in y:
+        a = tg.softmax(tg.stack([s @ h for h in states]))
+        context = sum(a_j * h for a_j, h in zip(a, states, strict=True))
+        s = np.tanh(U_s @ context + W_s @ s)
+        loss = loss + ((V @ s - y_t) ** 2).sum()
+    return loss
+
+
+def attention_once(x):
+    """One context, of all states, for the last one: a classifier of sequences."""
+    states = encode(x)
+    a = tg.softmax(tg.stack([states[-1] @ h for h in states]))
+    context = sum(a_j * h for a_j, h in zip(a, states, strict=True))
+    return ((V @ context) ** 2).sum()
+
+
+def past_read_twice(x):
+    """Weights over all steps so far, and the sum that they weigh, in comprehensions of their own."""
+    keys, loss = [W_k @ x_t for x_t in x], 0
+    for t in range(len(x)):
+        a = tg.softmax(tg.stack([keys[t] @ keys[s] for s in range(t + 1)]))
+        context = sum(a[s] * keys[s] for s in range(t + 1))
+        loss = loss + (context**2).sum()
+    return loss
+
+
+def queries_keys_and_values(x):
+    """Causal attention, each of its parts a list of its own."""
+    queries, keys, values = [W_q @ x_t for x_t in x], [W_k @ x_t for x_t in x], [W_v @ x_t for x_t in x]
+    loss = 0
+    for t in range(len(x)):
+        a = tg.softmax(tg.stack([queries[t] @ keys[s] for s in range(t + 1)]))
+        context = sum(a[s] * values[s] for s in range(t + 1))
+        loss = loss + (context**2).sum()
+    return loss
+
+
 W_q, W_k, W_v = weight(4, 3), weight(4, 3), weight(4, 3)
 
 
@@ -185,6 +226,16 @@ def neural_stack(x):
     return (stack[0] ** 2).sum()
 
 
+def universal_transformer(x):
+    """One block of self-attention, applied again and again to all positions (Dehghani et al. 2019)."""
+    h = x @ U.T
+    for _ in range(6):
+        weights = tg.softmax((h @ W_a) @ (h @ U_a).T / 2)
+        h = h + weights @ (h @ U_s)
+        h = h + np.tanh(h @ W)
+    return (h @ V.T).sum()
+
+
 PROGRAMS = {
     "bahdanau": Program(
         lambda T: (bahdanau, sequence(T, 3), sequence(T - 1, 3)),
@@ -193,6 +244,18 @@ PROGRAMS = {
     "dot-attention-in-a-loop": Program(
         lambda T: (dot_attention_in_a_loop, sequence(T, 3), sequence(T - 1, 3)),
         {("h", "h"): 1, ("s", "s"): 1, ("context", "context"): (0, 1), ("total", "w"): (0, 0)},
+    ),
+    "a-sum-over-zip": Program(
+        lambda T: (a_sum_over_zip, sequence(T, 3), sequence(T + 1, 3)),
+        {("h", "h"): 1, ("s", "s"): 1, ("s", "context"): 0, ("context", "a"): 0},
+        (6, 9),
+    ),
+    "attention-once": Program(
+        lambda T: (attention_once, sequence(T, 3)), {("h", "h"): 1, ("context", "h"): 0}, (7, 10)
+    ),
+    "past-read-twice": Program(lambda T: (past_read_twice, sequence(T, 3)), {("context", "a"): 0}, (7, 9)),
+    "queries-keys-and-values": Program(
+        lambda T: (queries_keys_and_values, sequence(T, 3)), {("context", "a"): 0}, (5, 8)
     ),
     "causal-attention": Program(
         lambda T: (causal_attention, sequence(T, 3)),
@@ -226,5 +289,8 @@ PROGRAMS = {
         lambda T: (neural_stack, sequence(T, 3)),
         {("h", "top"): 1, ("top", "middle"): 1, ("middle", "bottom"): 1, ("bottom", "middle"): 1},
         (10, 12),
+    ),
+    "universal-transformer": Program(
+        lambda T: (universal_transformer, sequence(T, 3)), {("weights", "h"): 1, ("h", "h"): {0, 1}}
     ),
 }

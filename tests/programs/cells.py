@@ -174,6 +174,55 @@ def keras_stacked_cells(inputs):
     return (output**2).mean()
 
 
+def get_params(inputs, hidden, outputs):
+    """The parameters of a network in a list, unpacked where they are used (Dive into Deep Learning)."""
+    W_xh, W_hh, b_h = weight(inputs, hidden), weight(hidden, hidden), weight(hidden)
+    W_hq, b_q = weight(hidden, outputs), weight(outputs)
+    return [W_xh, W_hh, b_h, W_hq, b_q]
+
+
+def rnn(inputs, state, params):
+    W_xh, W_hh, b_h, W_hq, b_q = params
+    (H,) = state
+    outputs = []
+    for X in inputs:
+        H = np.tanh(np.dot(X, W_xh) + np.dot(H, W_hh) + b_h)
+        Y = np.dot(H, W_hq) + b_q
+        outputs.append(Y)
+    return np.concatenate(outputs, axis=0), (H,)
+
+
+class RNNModelScratch:
+    def __init__(self, params, forward_fn):
+        self.params, self.forward_fn = params, forward_fn
+
+    def __call__(self, X, Y):
+        y_hat, _ = self.forward_fn(X, (np.zeros((2, 4)),), self.params)
+        return ((y_hat - Y) ** 2).mean()
+
+
+class SlottedCell:
+    """A cell without a dict of attributes, whose step returns its output and its state without names for them."""
+
+    __slots__ = ("kernel", "recurrent")
+
+    def __init__(self):
+        self.kernel, self.recurrent = weight(3, 4), weight(4, 4)
+
+    def step(self, x, state):
+        h, c = state
+        c = 0.5 * c + h @ self.recurrent
+        return x @ self.kernel + np.tanh(c), c
+
+
+def slotted(xs, state):
+    cell = SlottedCell()
+    for x in xs:
+        state = cell.step(x, state)
+    h, c = state
+    return (h * c).sum()
+
+
 PROGRAMS = {
     "d2l-lstm": Program(
         lambda T: (LSTMScratch(3, 4), sequence(T, 2, 3), sequence(2 * T, 2)),
@@ -192,4 +241,12 @@ PROGRAMS = {
     ),
     "keras-cell": Program(lambda T: (keras_cell, sequence(2, T, 3)), {("output", "output"): 1}, loss=False),
     "keras-stacked-cells": Program(lambda T: (keras_stacked_cells, sequence(2, T, 3)), {("output", "output"): {0, 1}}),
+    "d2l-rnn": Program(
+        lambda T: (RNNModelScratch(get_params(3, 4, 2), rnn), sequence(T, 2, 3), sequence(2 * T, 2)),
+        {("H", "H"): 1, ("Y", "H"): 0},
+    ),
+    "slotted": Program(
+        lambda T: (slotted, sequence(T, 3), (tg.Tensor(np.ones(4)), tg.Tensor(np.ones(4)))),
+        {("h", "c"): 0, ("c", "h"): 1, ("c", "c"): 1},
+    ),
 }

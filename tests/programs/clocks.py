@@ -129,6 +129,55 @@ def scheduled_sampling(y):
     return loss
 
 
+def a_list_of_coins(y, coins):
+    """The same with coins that are given: the target is read at some steps only."""
+    h = previous = np.zeros(4)
+    loss = 0
+    for t in range(len(y)):
+        previous = y[t] if coins[t] else h
+        h = np.tanh(W @ previous)
+        loss = loss + (h**2).sum()
+    return loss
+
+
+def every_second_of_a_loop(x):
+    """The loop goes through all elements and reads every second one."""
+    h = np.zeros(4)
+    for t, x_t in enumerate(x):
+        h = np.tanh(U @ x_t + W @ h) if t % 2 == 0 else h * 0.5
+    return (h**2).sum()
+
+
+def truncated_by_a_counter(x):
+    """No gradient flows across every third step."""
+    h, loss = np.zeros(4), 0
+    for t, x_t in enumerate(x):
+        if t % 3 == 0 and t:
+            h = h.detach()
+        h = np.tanh(U @ x_t + W @ h)
+        loss = loss + (h**2).sum()
+    return loss
+
+
+def a_prompt_and_its_continuation(x, n):
+    """In one loop: the inputs are given, and then n outputs are fed back."""
+    h = np.zeros(4)
+    for t in range(len(x) + n):
+        x_t = x[t] if t < len(x) else V @ h
+        h = np.tanh(U @ x_t + W @ h)
+    return (h**2).sum()
+
+
+def a_slow_state_at_the_end(x):
+    """The loss is of a slow state alone, which the fast one feeds at every third step."""
+    h = c = np.zeros(4)
+    for t, x_t in enumerate(x):
+        h = np.tanh(U @ x_t + W @ h)
+        if t % 3 == 2:
+            c = np.tanh(W @ c + h)
+    return (c**2).sum()
+
+
 halt = weight(4)
 
 
@@ -163,6 +212,31 @@ def every_third_output_counts(x):
     return loss
 
 
+def pyramid(x):
+    """The layer above reads two states of the layer below at each of its steps (Chan et al. 2016)."""
+    h, below = np.zeros(4), []
+    for x_t in x:
+        h = np.tanh(U @ x_t + W @ h)
+        below.append(h)
+    g = np.zeros(4)
+    for i in range(0, len(below) - 1, 2):
+        g = np.tanh(slow_U @ below[i] + up @ below[i + 1] + slow_W @ g)
+    return (g * g).sum()
+
+
+def forecast(x):
+    """The series is read to its end; from there on the network reads what it said itself, five steps ahead."""
+    h = np.zeros(4)
+    for x_t in x:
+        h = np.tanh(U @ x_t + W @ h)
+    y, loss = V @ h, 0
+    for _ in range(5):
+        h = np.tanh(U @ y + W @ h)
+        y = V @ h
+        loss = loss + (y * y).sum()
+    return loss
+
+
 PROGRAMS = {
     "clockwork": Program(
         lambda T: (clockwork, sequence(T, 3)),
@@ -187,14 +261,30 @@ PROGRAMS = {
         {("h", "h"): 1, ("h", "x"): 1, ("x", "h"): 0},
         loss=False,
     ),
-    "warm-up": Program(
-        lambda T: (warm_up, sequence(T, 3)), {("h", "h"): 1, ("o", "h"): 0, ("h", "o"): 1}, (9, 11), "recorded length"
-    ),
+    "warm-up": Program(lambda T: (warm_up, sequence(T, 3)), {("h", "h"): 1, ("o", "h"): 0, ("h", "o"): 1}, (9, 11)),
     "scheduled-sampling": Program(
         lambda T: (scheduled_sampling, sequence(T, 3)),
         {("h", "h"): 1, ("h", "o"): 1, ("h", "y"): 1},
         (8, 10),
         "recorded length",
+    ),
+    "a-list-of-coins": Program(
+        lambda T: (a_list_of_coins, sequence(T, 4), [0, 1, 0, 1, 1, 0]),
+        {("h", "h"): 1, ("h", "y"): 0},
+        (6, 8),
+        "recorded length",
+    ),
+    "every-second-of-a-loop": Program(
+        lambda T: (every_second_of_a_loop, sequence(T, 3)), {("h", "x"): 0, ("h", "h"): 1}, (8, 12)
+    ),
+    "truncated-by-a-counter": Program(
+        lambda T: (truncated_by_a_counter, sequence(T, 3)), {("h", "h"): 1, ("h", "x"): 0}, (9, 12), cuts=True
+    ),
+    "a-prompt-and-its-continuation": Program(
+        lambda T: (a_prompt_and_its_continuation, sequence(T, 3), 3), {("h", "h"): 1, ("h", "x"): 0}, (9, 12)
+    ),
+    "a-slow-state-at-the-end": Program(
+        lambda T: (a_slow_state_at_the_end, sequence(T, 3)), {("h", "h"): 1, ("c", "c"): 3, ("c", "h"): 0}, (9, 12)
     ),
     "adaptive-computation": Program(
         lambda T: (adaptive_computation, sequence(T, 3)), {("h", "h"): {(0, 1), (1, -2)}}, (5, 7), "recorded length"
@@ -202,5 +292,9 @@ PROGRAMS = {
     "until-it-settles": Program(lambda T: (until_it_settles, sequence(3), 10.0**-T), {("new", "new"): 1}, (2, 3)),
     "every-third-output-counts": Program(
         lambda T: (every_third_output_counts, sequence(T, 3)), {("h", "h"): 1}, (12, 15)
+    ),
+    "pyramid": Program(lambda T: (pyramid, sequence(T, 3)), {("h", "h"): 1, ("g", "g"): 1}, (8, 12)),
+    "forecast": Program(
+        lambda T: (forecast, sequence(T, 3)), {("h", "h"): 1, ("h", "y"): 1, ("y", "h"): {0, "last"}}, (7, 9)
     ),
 }

@@ -162,6 +162,23 @@ def exponential_smoothing(y):
     return loss
 
 
+k_in, v_in, r_in, rate = weight(3, 4), weight(3, 4), weight(3, 4), weight(4)
+
+
+def rwkv(x):
+    """Keys, values and receptances of all steps at once, then two running sums that fade (Peng et al. 2023)."""
+    k, v, r = x @ k_in, x @ v_in, tg.sigmoid(x @ r_in)
+    fade, bonus = np.exp(-np.exp(rate)), np.exp(rate)
+    top, bottom, loss = k[0] * v[0], np.exp(k[0]), 0
+    for t in range(1, len(x)):
+        e = np.exp(k[t])
+        o = r[t] * (top + bonus * e * v[t]) / (bottom + bonus * e)
+        top = fade * top + e * v[t]
+        bottom = fade * bottom + e
+        loss = loss + (o * o).sum()
+    return loss
+
+
 PROGRAMS = {
     "echo-state": Program(lambda T: (echo_state, sequence(T, 3), sequence(T, 2)), {("x", "x"): 1, ("x_new", "x"): 1}),
     "kalman-filter": Program(
@@ -189,5 +206,8 @@ PROGRAMS = {
         lambda T: (exponential_smoothing, sequence(T)),
         {("level", "level"): 1, ("trend", "trend"): 1, ("error", "season"): 3, ("season", "season"): 3},
         (20, 23),
+    ),
+    "rwkv": Program(
+        lambda T: (rwkv, sequence(T, 3)), {("top", "top"): 1, ("bottom", "bottom"): 1, ("o", "top"): 1, ("o", "r"): -1}
     ),
 }

@@ -219,7 +219,53 @@ def _batch(T):
     return np.random.default_rng(3).integers(5, size=(T, 2))
 
 
+class PackedCell(tg.Module):
+    """The four gates of an LSTM as slices of one product."""
+
+    def __init__(self, inputs, hidden):
+        self.ih, self.hh, self.size = tg.Linear(inputs, 4 * hidden, rng=0), tg.Linear(hidden, 4 * hidden, rng=1), hidden
+
+    def forward(self, x, state):
+        h, c = state
+        gates, n = self.ih(x) + self.hh(h), self.size
+        i, f = tg.sigmoid(gates[:, :n]), tg.sigmoid(gates[:, n : 2 * n])
+        o = tg.sigmoid(gates[:, 2 * n : 3 * n])
+        c = f * c + i * np.tanh(gates[:, 3 * n :])
+        return o * np.tanh(c), c
+
+
+class StackedLSTM(tg.Module):
+    """Cells in a list, a state for each, dropout left out; the top layer's states stacked for a head."""
+
+    def __init__(self):
+        self.cells = [PackedCell(3, 4), PackedCell(4, 4)]
+        self.head = tg.Linear(4, 2, rng=2)
+
+    def forward(self, x, y):
+        states = [(np.zeros((2, 4)), np.zeros((2, 4))) for _ in self.cells]
+        top = []
+        for x_t in x:
+            for layer, cell in enumerate(self.cells):
+                h, c = cell(x_t, states[layer])
+                states[layer] = h, c
+                x_t = h
+            top.append(x_t)
+        return ((self.head(tg.stack(top)) - y) ** 2).mean()
+
+
+U, W = weight(4, 3), weight(4, 4)
+heads = [tg.Linear(4, 2, rng=0), tg.Linear(4, 2, rng=1)]
+
+
+def a_sum_over_heads(x):
+    h = np.zeros(4)
+    for x_t in x:
+        h = np.tanh(U @ x_t + W @ h)
+    return sum((head(h) ** 2).sum() for head in heads)
+
+
 PROGRAMS = {
+    "a-sum-over-heads": Program(lambda T: (a_sum_over_heads, sequence(T, 3)), {("h", "h"): 1, ("h", "x"): 0}),
     "name-classifier": Program(
         lambda T: (train_on_a_name, sequence(T, 1, 3), 2),
         {("combined", "hidden"): 1, ("hidden", "combined"): 0, ("output", "combined"): 0},
@@ -242,4 +288,7 @@ PROGRAMS = {
         {("h", "h"): 1, ("s", "s"): 1, ("context", "weights"): 0, ("scores", "s"): 1},
     ),
     "bidirectional-tagger": Program(lambda T: (BiTagger(), tokens(T, 5), tokens(T, 5, seed=3)), {("h", "h"): {1, -1}}),
+    "stacked-lstm": Program(
+        lambda T: (StackedLSTM(), sequence(T, 2, 3), sequence(T, 2, 2)), {("c", "c"): 1, ("c", "i"): 0, ("h", "o"): 0}
+    ),
 }

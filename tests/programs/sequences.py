@@ -158,11 +158,41 @@ def noise_drawn_beforehand(x):
     return (h * h).sum()
 
 
+def pairs_and_a_start(data):
+    """Inputs and targets in pairs, and the first state, in one nest."""
+    pairs, h = data
+    loss = 0
+    for x, y in pairs:
+        h = np.tanh(U @ x + W @ h + b)
+        loss = loss + ((V @ h - y) ** 2).sum()
+    return loss
+
+
+def from_the_end_by_a_negative_index(x):
+    h = np.zeros(4)
+    for t in range(1, len(x) + 1):
+        h = np.tanh(U @ x[-t] + W @ h)
+    return (h * h).sum()
+
+
+def three_neighbours_of_a_list(xs):
+    h = np.zeros(4)
+    for t in range(2, len(xs)):
+        h = np.tanh(U @ xs[t] + U @ xs[t - 1] + U @ xs[t - 2] + W @ h)
+    return (h * h).sum()
+
+
 PROGRAMS = {
     "a-list-of-arrays": Program(lambda T: (a_list_of_arrays, list(sequence(T, 3))), {("h", "h"): 1}),
     "a-tuple-and-a-list": Program(
         lambda T: (a_tuple_and_a_list_side_by_side, tuple(sequence(T, 3)), list(sequence(T, 3))),
         {("h", "h"): 1, ("loss", "h"): 0, ("loss", "loss"): 1},
+    ),
+    "a-negative-index": Program(
+        lambda T: (from_the_end_by_a_negative_index, sequence(T, 3)), {("h", "h"): -1, ("h", "x"): 0}
+    ),
+    "three-neighbours-of-a-list": Program(
+        lambda T: (three_neighbours_of_a_list, list(sequence(T, 3))), {("h", "h"): 1}, (7, 9)
     ),
     "a-queue": Program(lambda T: (a_queue, list(sequence(T, 3))), {("h", "h"): 1}),
     "a-dict-by-day": Program(
@@ -198,4 +228,8 @@ PROGRAMS = {
     ),
     "embedded-first": Program(lambda T: (embedded_first, sequence(T, 3)), {("h", "h"): 1, ("h", "x"): 0}),
     "noise-drawn-beforehand": Program(lambda T: (noise_drawn_beforehand, sequence(T, 3)), {("h", "h"): 1}),
+    "pairs-and-a-start": Program(
+        lambda T: (pairs_and_a_start, (list(zip(sequence(T, 3), sequence(T, 3), strict=True)), np.ones(4))),
+        {("h", "h"): 1, ("loss", "h"): 0},
+    ),
 }

@@ -117,6 +117,19 @@ def bidirectional_by_index(x, labels):
     return loss / T
 
 
+def residual_layers(x):
+    """Each layer adds its output to what it reads, with the states of a step in a list that replaces that before it."""
+    h = [np.zeros(4)] * 2
+    for t in range(len(x)):
+        below, new = deep[0]["U"] @ x[t], []
+        for layer in range(2):
+            out = np.tanh(deep[1]["U"] @ below + deep[layer]["W"] @ h[layer])
+            new.append(out)
+            below = below + out
+        h = new
+    return np.sum(h[-1] ** 2)
+
+
 PROGRAMS = {
     "char-rnn": Program(
         lambda T: (char_rnn, tokens(T, 5), tokens(T, 5, seed=3), sequence(4, 1)),
@@ -143,5 +156,8 @@ PROGRAMS = {
     "bidirectional-by-index": Program(
         lambda T: (bidirectional_by_index, sequence(T, 3), tokens(T, 5)),
         {("hf", "hf"): 1, ("hb", "hb"): -1, ("hb", "x"): 0, ("p", "hf"): 0, ("p", "hb"): 0, ("loss", "p"): 0},
+    ),
+    "residual-layers": Program(
+        lambda T: (residual_layers, sequence(T, 3)), {("out", "below"): 0, ("below", "out"): 0, ("out", "out"): 1}
     ),
 }

@@ -123,6 +123,26 @@ def ctc_cell_by_cell(x, labels):
     return -np.log(alpha[-1])
 
 
+def next_token(text):
+    """A token is read and the next one predicted, both by their index in one list."""
+    h, loss = np.zeros(4), 0
+    for i in range(len(text) - 1):
+        h = np.tanh(U @ E[text[i]] + W @ h)
+        loss = loss - tg.log_softmax(V @ h)[text[i + 1]]
+    return loss / (len(text) - 1)
+
+
+vocabulary = {letter: i for i, letter in enumerate("abcde")}
+
+
+def letters(text):
+    """The letters of a string, looked up in a dict."""
+    h = np.zeros(4)
+    for letter in text:
+        h = np.tanh(U @ np.take(E, vocabulary[letter], axis=0) + W @ h)
+    return (h * h).sum()
+
+
 PROGRAMS = {
     "language-model": Program(
         lambda T: (language_model, tokens(T, 5)), {("h", "h"): 1, ("log_p", "h"): 0, ("loss", "loss"): 1}
@@ -150,4 +170,6 @@ PROGRAMS = {
         lambda T: (ctc_cell_by_cell, sequence(T, 3), [0, 2, 0, 1]),
         {("a", "new"): {(1, 0), (1, 1)}, ("new", "a"): (0, 0)},
     ),
+    "next-token": Program(lambda T: (next_token, tokens(T, 5)), {("h", "h"): 1, ("loss", "loss"): 1}),
+    "letters": Program(lambda T: (letters, "".join("abcde"[i] for i in tokens(T, 5))), {("h", "h"): 1}),
 }

@@ -15,11 +15,12 @@ from typing import Any, Protocol, TypeVar
 
 
 class Listener(Protocol):
-    """What the engine tells a recorder: an operation ran, or raised; a tensor got a name."""
+    """What the engine tells a recorder: an operation ran, or raised; a tensor got a name; Python takes its numbers."""
 
     def add(self, out: Any, operation: Any, inputs: Any, attributes: Any) -> None: ...
     def fail(self, operation: Any, inputs: Any, attributes: Any) -> None: ...
     def rename(self, tensor: Any, name: str) -> None: ...
+    def reads_numbers(self, tensor: Any) -> None: ...
 
 
 @dataclass(slots=True)

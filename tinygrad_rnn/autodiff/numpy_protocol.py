@@ -27,7 +27,7 @@ def array(tensor: Tensor, dtype: Any = None, copy: bool | None = None) -> np.nda
     if tensor.requires_grad:
         mend = "use tensor.detach(), or tg.stack for a list"
         raise complaint(TypeError, f"an array of a tensor that needs a gradient would lose it: {mend}")
-    return np.array(tensor.data, dtype=dtype, copy=copy)
+    return np.array(tensor.numbers(), dtype=dtype, copy=copy)
 
 
 def ufunc(_: Tensor, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:

@@ -6,7 +6,7 @@ import dis
 import linecache
 import os
 import sys
-from itertools import islice
+from functools import lru_cache
 from types import CodeType, FrameType
 from typing import NamedTuple
 
@@ -45,11 +45,16 @@ class Place(NamedTuple):
 
 def place(code: CodeType, instruction: int) -> Place:
     """The place of the instruction at byte offset `instruction` of `code`."""
-    positions = islice(code.co_positions(), instruction // 2, None)
-    line, end_line, column, end_column = next(positions, (None,) * 4)
+    line, end_line, column, end_column = _positions(code)[instruction // 2]
     line = line or code.co_firstlineno
     # Under -X no_debug_ranges Python knows lines but no columns: the place is the whole line.
     return Place(code.co_filename, code.co_qualname, line, end_line or line, column or 0, end_column or sys.maxsize)
+
+
+@lru_cache(maxsize=1024)
+def _positions(code: CodeType) -> tuple[tuple[int | None, int | None, int | None, int | None], ...]:
+    """Those of all instructions: to find one of them Python counts from the first."""
+    return tuple(code.co_positions())
 
 
 def instruction_at(code: CodeType, offset: int) -> int:

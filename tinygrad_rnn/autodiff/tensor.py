@@ -7,6 +7,7 @@ and NumPy's methods are attached from the table in operations/methods.py.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
 from operator import attrgetter
@@ -21,7 +22,7 @@ from .anomaly import Watched
 from .errors import GradientError, ShapeError, complaint
 from .mode import current_mode, mode
 from .reverse import Gradients, Node, ancestors, backpropagate
-from .sites import stores_an_item
+from .sites import is_engine, stores_an_item
 
 _new = object.__new__
 
@@ -80,6 +81,8 @@ class Tensor:
 
     @property
     def data(self) -> np.ndarray:
+        if (recorder := current_mode().recorder) is not None and not is_engine(sys._getframe(1).f_code):
+            recorder.reads_numbers(self)
         return self._array
 
     @data.setter
@@ -98,30 +101,36 @@ class Tensor:
     size: int = property(attrgetter("_array.size"))  # type: ignore[assignment]
     dtype: np.dtype = property(attrgetter("_array.dtype"))  # type: ignore[assignment]
 
+    def numbers(self) -> np.ndarray:
+        """The array, for Python to take numbers out of. What it does with them is not recorded; a recorder is told."""
+        if (recorder := current_mode().recorder) is not None:
+            recorder.reads_numbers(self)
+        return self._array
+
     def item(self) -> Any:
         """The only element, as a Python number."""
-        return self._array.item()
+        return self.numbers().item()
 
     def tolist(self) -> Any:
-        return self._array.tolist()
+        return self.numbers().tolist()
 
     def __len__(self) -> int:
         return len(self._array)
 
     def __bool__(self) -> bool:
-        return bool(self._array)
+        return bool(self.numbers())
 
     def __float__(self) -> float:
         if self.requires_grad and stores_an_item():  # NumPy asks for a number: ``array[i] = tensor``
             mend = "collect the tensors in a list and tg.stack it, or store tensor.item()"
             raise complaint(TypeError, f"a number in an array has no gradient: {mend}")
-        return float(self._array)
+        return float(self.numbers())
 
     def __int__(self) -> int:
-        return int(self._array)
+        return int(self.numbers())
 
     def __index__(self) -> int:
-        return self._array.__index__()
+        return self.numbers().__index__()
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self.ndim == 0 else format(str(self), spec)

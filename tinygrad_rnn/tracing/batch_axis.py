@@ -8,12 +8,11 @@ come in with an input, no parameter has such an axis, and nothing but a sum or a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from .circuit import Circuit, Component, Wire
+from .circuit import Circuit, Component
 
 Axis = tuple[Component, int]
 """(a component, number of one of its axes)."""
@@ -32,7 +31,7 @@ class Examples:
                 for one in (wire, *wire.others):  # a value that stands in for another has its axes
                     for end in one.initial + one.final:
                         self._join_all(end.source, one.source)
-            self._examine(c, list(sources(c)))
+            self._examine(c, [wire.source for wire in c.wires])
         self.axis_of: dict[Component, int] = {}
         self.size: int | None = None
         self._choose(circuit)
@@ -187,17 +186,6 @@ class Examples:
                 if self._find((c, i)) == chosen:
                     self.axis_of[c] = i
                     self.size = n
-
-
-def sources(c: Component) -> Iterator[Component]:
-    """Where each input of a component comes from."""
-    for wire in c.wires:
-        yield from [wire.source] * width(wire)
-
-
-def width(wire: Wire) -> int:
-    """How many inputs a wire is."""
-    return len(wire.source.visits) - sum(wire.coordinates()[-1].ends) if wire.reach == "all" else 1
 
 
 def shape(c: Component) -> tuple[int, ...]:

@@ -16,7 +16,11 @@ from typing import NamedTuple
 from weakref import ReferenceType
 
 from ..autodiff.operation import Operation
+from .naming import Site
 from .recorder import Step
+
+LONGEST = 48
+"""A message cuts an expression after so many letters."""
 
 Point = tuple[int, ...]
 """When something happens: a coordinate for each loop that it is in."""
@@ -62,13 +66,14 @@ class Along(NamedTuple):
     """How one coordinate of a wire's source follows from the point of the component that reads it.
 
     reach     "step": (strides · point + offset) // per; "first", "last", "all": these steps of the source's loop; "so
-              far": all up to strides · point + offset; "latest": the last of these
+              far": all up to strides · point + offset; "latest": the last of these; "chosen": by the program, from data
     from_end  the offset counts from the end of the source's loop
     ends      of "all": but for so many steps at the beginning, and so many at the end
     step      of "all" and "so far": the stride; less than 0: in reverse, and "so far" goes from the end of the loop
               down to strides · point + offset
     per       the reader's loop takes so many steps while the source's takes one
     modulo    the source's loop begins again after so many steps of the reader's
+    chosen    for each point of the reader, in order, the step that was chosen
     """
 
     reach: str = "step"
@@ -79,6 +84,18 @@ class Along(NamedTuple):
     step: int = 1
     per: int = 1
     modulo: int = 0
+    chosen: tuple[tuple[Point, int], ...] = ()
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether it is the step strides · point + offset, and no more is to be said."""
+        return self == Along("step", self.strides, self.offset)
+
+    @property
+    def follows(self) -> int | None:
+        """The axis of the reader whose step, so many steps ago, it is; None if it is not so simple."""
+        axes = [k for k, stride in enumerate(self.strides) if stride]
+        return axes[0] if self.is_affine and len(axes) == 1 and self.strides[axes[0]] == 1 else None
 
     def number(self, point: Point, length: int) -> int:
         number = self.offset
@@ -98,6 +115,9 @@ class Along(NamedTuple):
                 return there[-1:]
             case "all":
                 return there[self.ends[0] : len(there) - self.ends[1]][:: self.step]
+            case "chosen":
+                found = self.chosen[bisect_left(self.chosen, (point,)) :][:1]
+                return [s for at, s in found if at == point]
         end = self.number(point, length)
         until = [s for s in there[:: self.step] if (s - end) * self.step <= 0]
         return until if self.reach == "so far" else until[-1:]
@@ -237,6 +257,7 @@ class Wire:
     others   further sources that now and then take the first one's place, over wires of their own: a switch
     choices  which of them it was at each visit, 0 for the first
     turns    the axis along which they take turns: then the choices are those of one round
+    present  whether the one that is read is the first of them that has a step there: then they are known at any length
     along    where that is not all there is to say, as in a loop within a loop: each coordinate of the source
     border   the axis along which `initial` and `final` are counted
     corners  what is there instead at a corner of a loop within a loop, which is first (0) or last (-1) along each axis
@@ -253,6 +274,7 @@ class Wire:
     border: int = 0
     corners: tuple[tuple[Point, Wire], ...] = ()
     turns: int | None = None
+    present: bool = False
 
     @property
     def source(self) -> Component:
@@ -308,6 +330,22 @@ class Wire:
             return self.choices[at[self.turns] % len(self.choices)]
         return self.choices[bisect_left(reader.points, at)]
 
+    def serving(self, reader: Component, at: Point, lengths: Sequence[int]) -> Wire:
+        """Of several sources, the wire of the one that its reader reads at a point, in loops of these lengths."""
+        if self.present:
+            return self.first_present(at, lengths)
+        return (self, *self.others)[self.choice(reader, at)]
+
+    def first_present(self, at: Point, lengths: Sequence[int]) -> Wire:
+        """The first wire whose source has a step at a point; otherwise the last, which has initial values."""
+        wires = (self, *self.others)
+        return next((wire for wire in wires if wire.points(lengths)(at)[0]), wires[-1])
+
+    @property
+    def is_by_choice(self) -> bool:
+        """Whether it is a switch, and which source it is at another length is not known."""
+        return bool(self.others) and self.turns is None and not self.present
+
     def within(self) -> Iterator[Wire]:
         """This wire, and those that serve in its place."""
         yield self
@@ -320,14 +358,24 @@ class Wire:
         return any(any(along.strides) for along in self.coordinates())
 
     @property
+    def is_chosen(self) -> bool:
+        """Whether the program chose which step of the source is read."""
+        return any(along.reach == "chosen" for along in self.along)
+
+    @property
     def takes_several(self) -> bool:
         """Whether it is several inputs, one for each of many steps of the source."""
         return any(along.reach in ("all", "so far") for along in self.along) if self.along else self.reach == "all"
 
 
-def _is_near(one: Along, T: int) -> bool:
-    """Whether a fixed step is one of the first. One near the end may be the last of every k-th."""
-    return not one.from_end and (one.offset <= 2 or 5 * one.offset < 2 * T)
+def _is_known(one: Along, source: Component, T: int) -> bool:
+    """Whether a loop of T steps tells which step is read in one of another length: a fixed one must be among the first
+    that ran. One of the last may be the last of every k-th."""
+    if one.reach != "step" or one.strides:
+        return one.reach != "chosen"
+    ran_backward = source.backward != (source.visits[0].forward is not None)  # the forward loop did
+    number = -1 - one.offset if one.from_end else one.offset
+    return one.from_end == ran_backward and (number <= 2 or 5 * number < 2 * T)
 
 
 Place = tuple[int, Point]
@@ -374,13 +422,13 @@ class Circuit:
                 raise _unknown(c, "at which steps it happens")
             paces = [(axis.loop, axis.step) for axis in c.axes]
             for wire in chain.from_iterable(wire.within() for wire in c.wires):
-                if wire.others and wire.turns is None:
-                    raise _unknown(c, f"when it reads {wire.source.label}")
+                if wire.is_by_choice:
+                    raise _unknown(c, f"when it reads {shown(wire.source)}")
                 if wire.turns is not None:
                     paces.append((c.axes[wire.turns].loop, len(wire.choices)))
                 for axis, one in zip(wire.source.axes, wire.coordinates(), strict=True):
-                    if one.reach == "step" and not one.strides and not _is_near(one, self.lengths[axis.loop]):
-                        raise _unknown(c, f"which step of {wire.source.label} it reads")
+                    if not _is_known(one, wire.source, self.lengths[axis.loop]):
+                        raise _unknown(c, f"which step of {shown(wire.source)} it reads")
                     paces += [(c.axes[k].loop, one.per) for k, stride in enumerate(one.strides) if stride]
             if (c.backward or c.visits[0].forward is not None) and any(
                 (lengths[loop] - self.lengths[loop]) % pace for loop, pace in paces
@@ -405,32 +453,32 @@ class Circuit:
     def _unfolded(self, lengths: Sequence[int]) -> dict[Place, tuple[Place, ...]]:
         graph: dict[Place, tuple[Place, ...]] = {}
         for i, c in enumerate(self.components):
-            inputs = self.inputs(c, lengths)
+            read_at = inputs(c, lengths)
             for at in c.domain(lengths):
-                graph[i, at] = tuple(inputs(at))
+                graph[i, at] = tuple([(self._number[source], point) for source, point in read_at(at)])
         return graph
-
-    def inputs(self, c: Component, lengths: Sequence[int]) -> Callable[[Point], list[Place]]:
-        """A function from a point of a component to the places that it reads there, in loops of these lengths."""
-        wires = [(wire, self._number[wire.source], wire.points(lengths), wire.takes_several) for wire in c.wires]
-        plain = [not (wire.others or wire.corners) for wire in c.wires]
-
-        def places(at: Point) -> list[Place]:
-            found: list[Place] = []
-            for (wire, number, points, several), is_plain in zip(wires, plain, strict=True):
-                there = points(at)[0] if is_plain else []
-                if not (there or (several and is_plain)):
-                    wire, there = read(c, wire, at, lengths)
-                    number = self._number[wire.source]
-                found += [(number, point) for point in there]
-            return found
-
-        return places
 
     def _unread(self, graph: dict[Place, tuple[Place, ...]]) -> set[int]:
         """The components of the backward pass that have a step in a graph which none reads."""
         read = {place for inputs in graph.values() for place in inputs}
         return {n for n, _ in graph.keys() - read if self.components[n].visits[0].forward is not None}
+
+
+def inputs(c: Component, lengths: Sequence[int]) -> Callable[[Point], list[tuple[Component, Point]]]:
+    """A function from a point of a component to what it reads there, in loops of these lengths."""
+    wires = [(wire, wire.source, wire.points(lengths), not (wire.others or wire.corners)) for wire in c.wires]
+
+    def read_at(at: Point) -> list[tuple[Component, Point]]:
+        found: list[tuple[Component, Point]] = []
+        for wire, source, points, is_plain in wires:
+            there = points(at)[0] if is_plain else []
+            if not there:
+                wire, there = read(c, wire, at, lengths)
+                source = wire.source
+            found += [(source, point) for point in there]
+        return found
+
+    return read_at
 
 
 def read(c: Component, wire: Wire, at: Point, lengths: Sequence[int]) -> tuple[Wire, list[Point]]:
@@ -440,7 +488,7 @@ def read(c: Component, wire: Wire, at: Point, lengths: Sequence[int]) -> tuple[W
     Raises FoldError if what is read at this point is not known.
     """
     if wire.others:
-        wire = (wire, *wire.others)[wire.choice(c, at)]
+        wire = wire.serving(c, at, lengths)
     for corner, value in wire.corners:
         if corner_of(c, at, lengths) == corner:
             return read(c, value, at, lengths)
@@ -459,9 +507,21 @@ def read(c: Component, wire: Wire, at: Point, lengths: Sequence[int]) -> tuple[W
 
 def _unknown(c: Component, what: str, when: str = "for the recorded length") -> FoldError:
     step = c.visits[0]
-    of = f"the gradient through {step.forward.label}" if step.forward is not None else c.label
+    of = shown(c) if step.forward is None else f"the gradient through {expression(step.site) or step.forward.label}"
     where = f"   {step.site.in_user_code()}" if step.site is not None else ""
-    return FoldError(f"unfold: {of}: {what} is known {when} only{where}")
+    return FoldError(f"unfold: {of}: {what} is known {when} only. Record a run of the other length.{where}")
+
+
+def shown(c: Component) -> str:
+    """What a message calls a component: its name, that of the array it is an element of, or the expression."""
+    array = c.wires[0].source.name if c.is_sequence else None
+    return c.name or array or expression(c.visits[0].site) or f"`{c.label}`"
+
+
+def expression(site: Site | None) -> str | None:
+    """An expression as it is written, cut after so many letters; None if its source is not at hand."""
+    text = site.in_user_code().text() if site is not None else ""
+    return f"`{text if len(text) <= LONGEST else f'{text[: LONGEST - 1]}…'}`" if text else None
 
 
 def corner_of(c: Component, at: Point, lengths: Sequence[int]) -> Point | None:

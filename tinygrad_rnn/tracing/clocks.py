@@ -45,6 +45,9 @@ class Clocks:
             for a, b, sign, ahead in self._links(group, of):
                 links[a].append((b, sign, ahead))
                 links[b].append((a, sign, -sign * ahead))
+            for outer, inner in self._triangles(group):
+                links[outer].append((inner, 1, 0))
+                links[inner].append((outer, 1, 0))
         directions = self._directions(groups, of)
         nested = {(a, b) for group in groups for a in group.loops for b in group.loops if a is not b}
         data = {group.loops[0] for group in groups if group.first.kind == "input" and group.loops}
@@ -117,6 +120,15 @@ class Clocks:
                             found[a[0].loops[m], loop, sign, a[1][m] - sign * group.points[i][k]] = None
                         pending.discard(slot)
         return found
+
+    def _triangles(self, group: Group) -> Iterable[tuple[Loop, Loop]]:
+        """Loops of which the inner one goes as far as the outer one has come, ``for s in range(t)``."""
+        for k in range(1, len(group.loops)):
+            furthest: dict[int, int] = {}
+            for point in group.points:
+                furthest[point[k - 1]] = max(furthest.get(point[k - 1], 0), point[k])
+            if len(furthest) > 2 and len({t - s for t, s in furthest.items()}) == 1:
+                yield group.loops[k - 1], group.loops[k]
 
     def _directions(self, groups: Iterable[Group], of: dict[Step, tuple[Group, Point]]) -> dict[Loop, int]:
         """Of loops along which elements of an array or a list are read: 1 if their numbers rise, -1 if they fall."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 
 from .circuit import Axis, Bound, Point
@@ -13,10 +13,13 @@ Domain = tuple[list[Point], tuple[Axis, ...], int]
 
 
 class Domains:
-    """Finds the rule that points follow, in loops with these lengths."""
+    """Finds the rule that points follow, in loops with these lengths.
 
-    def __init__(self, lengths: Sequence[int]):
-        self.lengths = lengths
+    strides  pairs of a loop and a stride along it that need no more evidence
+    """
+
+    def __init__(self, lengths: Sequence[int], strides: Collection[tuple[int, int]] = ()):
+        self.lengths, self.strides = lengths, strides
 
     def of(
         self, points: list[Point], loops: Sequence[int], parts: int = 3, with_ends: bool = True
@@ -28,14 +31,14 @@ class Domains:
         whole = self._domain(points, loops)
         if whole is not None or parts == 1:
             return whole and [whole]
-        for ends in _ends(points) if with_ends else ():
-            rest = [point for point in points if point not in ends]
-            main = self._domain(rest, loops) if len(rest) > len(ends) else None
-            others = self.of(sorted(ends), loops, parts - 1) if main else None
+        for edge in ends(points) if with_ends else ():
+            rest = [point for point in points if point not in edge]
+            main = self._domain(rest, loops) if len(rest) > len(edge) else None
+            others = self.of(sorted(edge), loops, parts - 1) if main else None
             if main and others:
                 return [main, *others]
         for k in range(len(loops)):
-            for many in range(2, min(parts + 1, (max(p[k] for p in points) + 1) // 3) + 1):  # all but every k-th
+            for many in range(2, min(parts + 1, self.lengths[loops[k]] // 3) + 1):  # all but every k-th
                 phases = [[point for point in points if point[k] % many == i] for i in range(many)]
                 if any(0 < len(phase) < 3 for phase in phases):
                     continue
@@ -77,7 +80,10 @@ class Domains:
         T = self.lengths[loop]
         strides = {b - a for found in times.values() for a, b in pairwise(found)}
         step = strides.pop() if len(strides) == 1 else 1
-        if strides or step < 1 or (step > 1 and any(f[-1] + step * (1 + (len(f) > 2)) < T for f in times.values())):
+        known = (loop, step) in self.strides
+        if strides or step < 1:
+            return None
+        if step > 1 and any(f[-1] + step * (1 + (known or len(f) > 2)) < T for f in times.values()):
             return None
         if len(times) == 1 or len({(found[0], found[-1]) for found in times.values()}) == 1:
             found = next(iter(times.values()))
@@ -117,7 +123,7 @@ def lines(points: Iterable[Point], k: int) -> dict[Point, list[int]]:
     return {outer: list(line) for outer, line in lines.items()}
 
 
-def _ends(points: Sequence[Point]) -> Iterable[set[Point]]:
+def ends(points: Sequence[Point]) -> Iterable[set[Point]]:
     """The points at each end of each axis, of the whole or of every line along it."""
     for k in range(len(points[0])):
         for end in (max, min):

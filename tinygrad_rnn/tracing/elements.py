@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
+
+import numpy as np
 
 from .circuit import Point
 from .recorder import Step
@@ -15,12 +19,35 @@ def offset(steps: Sequence[Step]) -> int | None:
     if len(steps) == 1 or steps[0].operation is None or steps[0].operation.name != "getitem":
         return None
     moves = {moved(a, b) for a, b in pairwise(steps)}
-    return min(index_read(steps[0]), index_read(steps[-1])) if moves in ({1}, {-1}) else None
+    if moves not in ({1}, {-1}):
+        return None
+    return min(from_the_beginning([index_read(steps[0]), index_read(steps[-1])], steps[0]))
 
 
 def index_read(step: Step) -> int:
     """The number of the element that a step reads."""
     return next(part for part in reversed(step.attributes["index"]) if isinstance(part, int))
+
+
+def from_the_beginning(numbers: Sequence[int], step: Step) -> Sequence[int]:
+    """The numbers of the elements that a step, and others like it, read: those of x[-t], which move, from 0 on."""
+    if max(numbers) >= 0 or len({*numbers}) == 1:
+        return numbers
+    k = max(k for k, part in enumerate(_index(step)) if isinstance(part, int))
+    return [number + _length_at(step, k) for number in numbers]
+
+
+def _length_at(step: Step, k: int) -> int:
+    """The length of the axis along which part k of the index of a step reads."""
+    before, after = (
+        [part for part in parts if part is not None] for parts in (_index(step)[:k], _index(step)[k + 1 :])
+    )
+    return step.inputs[0].shape[-1 - len(after) if any(part is Ellipsis for part in before) else len(before)]
+
+
+def _index(step: Step) -> tuple[Any, ...]:
+    index: tuple[Any, ...] = step.attributes["index"]
+    return index
 
 
 def is_turned_round(step: Step) -> bool:
@@ -40,6 +67,30 @@ def moved(a: Step, b: Step) -> int | None:
     if len(differing) != 1 or not all(isinstance(part, int) for part in differing[0]):
         return None
     return differing[0][1] - differing[0][0]
+
+
+def elements_at(read: Mapping[Point, Step], points: Iterable[Point]) -> dict[Point, Step]:
+    """What steps that read elements of an array of the data at some points would read at others; {} if that is not
+    known. Where there is no such element, there is no step."""
+    steps = list(read.values())
+    first, array = steps[0], steps[0].inputs[0] if steps[0].inputs else steps[0]
+    is_element = first.operation is not None and first.operation.name == "getitem" and is_data(array)
+    if not is_element or any(moved(a, b) is None for a, b in pairwise(steps)):
+        return {}
+    index = _index(first)
+    (k,) = {k for step in steps[1:] for k, part in enumerate(_index(step)) if repr(part) != repr(index[k])}
+    fit = affine(list(read), [_index(step)[k] for step in steps])
+    if fit is None:
+        return {}
+    strides, offset = fit
+    found: dict[Point, Step] = {}
+    for at in points:
+        number = offset + sum(stride * t for stride, t in zip(strides, at, strict=True))
+        there = (*index[:k], number, *index[k + 1 :])
+        if 0 <= number < _length_at(first, k):
+            value = np.asarray(array.value)[there]
+            found[at] = replace(first, value=value, attributes={**first.attributes, "index": there})
+    return found
 
 
 def is_data(step: Step) -> bool:

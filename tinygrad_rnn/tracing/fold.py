@@ -17,39 +17,46 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from . import refusals
-from .circuit import Circuit, Component, FoldError, Point, read
+from .circuit import Axis, Bound, Circuit, Component, FoldError, Point, inputs, read
 from .clocks import Clock, Clocks
-from .domains import Domains, is_near, lines
+from .domains import Domains, ends, is_near, lines
 from .elements import index_read, is_turned_round, offset
-from .grouping import grouped, is_number, is_one_constant
+from .grouping import grouped, is_number, is_one_constant, with_unread_elements
 from .groups import Group
 from .naming import Loop
 from .recorder import Step
 from .wiring import Timetable
+
+STRETCH = 16
+"""A long run is read off so many steps at each end."""
 
 
 def fold(
     steps: Iterable[Step],
     outputs: Iterable[Step],
     by: Callable[[Step], Hashable] | None = None,
-    nested: bool = True,
 ) -> Circuit:
     """The circuit of a recorded run. Raises FoldError where it is not certain.
 
     by      a further key: steps of one place are visits of one component only if it is equal
-    nested  whether there may be loops within loops; otherwise all but one of them are written out, round by round
     """
     steps = list(steps)
-    try:
-        folding = _folded(steps, by, joined=True, nested=nested)
-    except FoldError as error:
+    found, refused = [], []
+    for joined in True, False:
         try:
-            folding = _folded(steps, by, joined=False, nested=nested)
-        except FoldError:
-            raise error from None
+            found.append(_folded(steps, by, joined))
+        except FoldError as error:
+            refused.append(error)
+        if found and not found[-1].chooses:
+            break
+    if not found:
+        raise refused[0]
+    folding = min(found, key=lambda folding: folding.chooses)  # a rule is better than a choice
     if not folding.lengths and (recursion := _recursion(steps)):
         raise recursion
     circuit = folding.circuit()
@@ -57,13 +64,13 @@ def fold(
     return circuit
 
 
-def _folded(steps: list[Step], by: Callable[[Step], Hashable] | None, joined: bool, nested: bool) -> _Folding:
-    folding = _Folding(steps)
+def _folded(steps: list[Step], by: Callable[[Step], Hashable] | None, joined: bool) -> _Folding:
     backward = [step for step in steps if step.forward is not None]
     numbers = {x for step in backward for x in step.inputs if is_number(x)}
-    folding.fold_forward(grouped([s for s in steps if s.forward is None and s not in numbers], by, joined, nested))
+    groups = grouped([s for s in steps if s.forward is None and s not in numbers], by, joined)
+    folding = _Folding([*steps, *with_unread_elements(groups, len(steps))])
+    folding.fold_forward(groups)
     folding.fold_backward(backward)
-    folding.certify(folding.circuit())
     return folding
 
 
@@ -76,6 +83,19 @@ def _recursion(steps: Sequence[Step]) -> FoldError | None:
     return None
 
 
+def _both_ends(component: Component) -> Component:
+    """A component in a loop with its first and last visits; itself where these are not few of all."""
+    if len(component.visits) <= 4 * STRETCH or component.nested:
+        return component
+    visits, points = ([*found[:STRETCH], *found[-STRETCH:]] for found in (component.visits, component.points))
+    return replace(component, visits=visits, points=points)
+
+
+def _follows(bound: Bound, axis: Axis) -> bool:
+    """Whether a bound is at most two steps of an axis from one of its bounds, at any length."""
+    return any(bound[1:] == other[1:] and abs(bound.offset - other.offset) <= 2 * axis.step for other in axis[1:3])
+
+
 class _Folding(Timetable):
     """The components of a run, found one after another."""
 
@@ -83,27 +103,42 @@ class _Folding(Timetable):
         super().__init__(steps)
         self.components: list[Component] = []
         self._numbers: dict[str, Component] = {}
-        self._circuit: Circuit | None = None
         self._takes_several: set[Component] = set()
+        self._has_choices = False  # of the forward pass: then none of the backward pass can be known at other lengths
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the program chose a step that is read."""
+        return any(wire.is_chosen for c in self.components for end in c.wires for wire in end.within())
 
     def circuit(self) -> Circuit:
-        if self._circuit is None:
-            order = sorted(self.components, key=lambda c: min(c.visits[0].index, c.visits[-1].index))
-            self._circuit = Circuit(order, self.lengths)
-        return self._circuit
+        order = sorted(self.components, key=lambda c: min(step.index for step in c.visits))
+        return Circuit(order, self.lengths)
 
-    def certify(self, circuit: Circuit) -> None:
-        """Unfold the circuit and compare it with the run, step by step."""
-        number = {c: i for i, c in enumerate(circuit.components)}
-        place = [None if c is None else (number[c], point) for c, point in zip(self._of, self._point, strict=True)]
-        for component in circuit.components:
-            inputs = circuit.inputs(component, circuit.lengths)
-            at_points = zip(component.points, component.visits, strict=True)
-            differs = component.domain(circuit.lengths) != component.points or any(
-                inputs(point) != [place[x.index] for x in step.inputs] for point, step in at_points
-            )
-            if differs:
-                raise refusals.does_not_unfold(component)
+    def _connect(self, component: Component) -> None:
+        """Give a component its wires: those with which it unfolds into its visits, step by step.
+
+        They are read off both ends of a long run, if they hold for all of it.
+        """
+        few = _both_ends(component)
+        if few is not component:
+            with suppress(FoldError):
+                component.wires = self.wires(few)
+                if not any(wire.choices for wire in component.wires) and self._unfolds(component):
+                    return
+        component.wires = self.wires(component)
+        if not self._unfolds(component):
+            raise refusals.does_not_unfold(component)
+
+    def _unfolds(self, component: Component) -> bool:
+        """Whether what it would read in a run of these lengths is what it has read, at the points where it has."""
+        if component.domain(self.lengths) != component.points:
+            return False
+        read_at, of, at = inputs(component, self.lengths), self._of, self._point
+        return all(
+            read_at(point) == [(of[x.index], at[x.index]) for x in step.inputs]
+            for point, step in zip(component.points, component.visits, strict=True)
+        )
 
     # -- the forward pass ----------------------------------------------------------------------------------
 
@@ -112,8 +147,8 @@ class _Folding(Timetable):
         self.lengths[:], clocks = found_clocks.lengths, found_clocks.of
         for group in groups:
             same = is_one_constant(group.steps)
-            visits: list[tuple[Point, Step]] = [((), group.first)] if same else self._timed(group, clocks)
-            found = self._components(group.first.kind, visits, [clocks[loop].number for loop in group.loops])
+            steps, points = (group.steps[:1], [()]) if same else (group.steps, self._timed(group, clocks))
+            found = self._components(group.first.kind, steps, points, [clocks[loop].number for loop in group.loops])
             for component in found:
                 component.backward = bool(component.axes) and clocks[group.loops[0]].sign < 0
             self.components += found
@@ -121,44 +156,61 @@ class _Folding(Timetable):
                 self.stands_for(found[0], group.steps)
         for component in self.components:
             component.reads = self._reads(component)
-            component.wires = self.wires(component)
+            self._connect(component)
         self._takes_several = {c for c in self.components if any(wire.takes_several for wire in c.wires)}
+        self._has_choices = any(wire.is_by_choice for c in self.components for wire in c.wires)
 
-    def _timed(self, group: Group, clocks: dict[Loop, Clock]) -> list[tuple[Point, Step]]:
+    def _timed(self, group: Group, clocks: dict[Loop, Clock]) -> list[Point]:
         of = [clocks[loop] for loop in group.loops]
-        return [
-            (tuple([clock.sign * i + clock.start for clock, i in zip(of, point, strict=True)]), step)
-            for point, step in zip(group.points, group.steps, strict=True)
-        ]
+        return [tuple([clock.sign * i + clock.start for clock, i in zip(of, at, strict=True)]) for at in group.points]
 
     def _components(
-        self, kind: str, visits: list[tuple[Point, Step]], loops: Sequence[int], keep: int = 0
+        self, kind: str, steps: Sequence[Step], points: Sequence[Point], loops: Sequence[int], keep: int = 0
     ) -> list[Component]:
         """The component that has these visits, in loops with these numbers; at least `keep` of these are axes.
 
         Visits at the end of a loop may follow another rule than the rest: then they are a component of their own.
         """
-        visits = sorted(visits, key=lambda visit: visit[0])
-        moving = [k for k in range(len(loops)) if k < keep or len({point[k] for point, _ in visits}) > 1]
-        steps = {tuple([point[k] for k in moving]): step for point, step in visits}
-        numbers = [loops[k] for k in moving]
-        whole = Component(kind, [step for _, step in visits])
-        if len(steps) < len(visits):
+        moving = [k for k in range(len(loops)) if k < keep or len({point[k] for point in points}) > 1]
+        if len(moving) < len(loops):
+            points = [tuple([point[k] for k in moving]) for point in points]
+            loops = [loops[k] for k in moving]
+        visits = dict(sorted(zip(points, steps, strict=True), key=lambda visit: visit[0]))
+        whole = Component(kind, list(visits.values()))
+        if len(visits) < len(steps):
             raise refusals.runs_again(whole)
-        is_forward = visits[0][1].forward is None
-        domains = Domains(self.lengths).of(list(steps), numbers, with_ends=not is_forward or len(numbers) > 1)
+        is_forward = steps[0].forward is None
+        known = self._axes_of_the_forward_step(steps[0])
+        strides = {(axis.loop, axis.step) for axis in known}
+        domains = Domains(self.lengths, strides).of(list(visits), loops, with_ends=not is_forward or len(loops) > 1)
         if domains is None:
-            raise refusals.runs_now_and_then(whole, lines(list(steps), len(moving) - 1), self.lengths[numbers[-1]])
+            raise refusals.runs_now_and_then(whole, lines(visits, len(loops) - 1), self.lengths[loops[-1]])
         found = []
-        for points, axes, without in domains:
-            component = Component(kind, [steps[point] for point in points], [], axes, points)
+        for domain, axes, without in domains:
+            component = Component(kind, [visits[point] for point in domain], [], axes, domain)
             component.without = without
-            at_ends = all(is_near(bound, self.lengths[axis.loop]) for axis in axes for bound in axis[1:3])
-            is_even = all(axis.step == 1 or len({point[k] for point in points}) > 2 for k, axis in enumerate(axes))
+            at_ends = all(
+                is_near(bound, self.lengths[axis.loop])
+                or any(_follows(bound, one) for one in known if one.loop == axis.loop)
+                for axis in axes
+                for bound in axis[1:3]
+            )
+            is_even = all(
+                axis.step == 1 or (axis.loop, axis.step) in strides or len({point[k] for point in domain}) > 2
+                for k, axis in enumerate(axes)
+            )
             component.anywhere = at_ends and is_even and (not is_forward or (len(domains) == 1 and without >= 0))
             found.append(component)
             self.enter(component)
         return found
+
+    def _axes_of_the_forward_step(self, step: Step) -> tuple[Axis, ...]:
+        """Of a step of the backward pass: the axes of the forward component whose derivative it is, if it is known when
+        that happens at other lengths."""
+        if step.forward is None:
+            return ()
+        component = self.of(step.giver[0] if step.giver is not None else step.forward)
+        return component.axes if component.anywhere else ()
 
     def _reads(self, component: Component) -> int | None:
         """For the elements of an array in the order of time: how far ahead of the step they are."""
@@ -174,18 +226,20 @@ class _Folding(Timetable):
 
     def fold_backward(self, steps: Sequence[Step]) -> None:
         """Group the steps by what they are the derivative of; their point is the point of that."""
-        groups: dict[Any, list[tuple[Point, Step]]] = defaultdict(list)
+        groups: dict[Any, tuple[list[Step], list[Point]]] = defaultdict(lambda: ([], []))
         for step in steps:
             *place, loops, at = self._rule(step) if step.giver is None else self._sum(step, *step.giver)
             assert step.operation is not None
-            groups[*place, step.part, step.operation.name, loops].append((at, step))
+            members, points = groups[*place, step.part, step.operation.name, loops]
+            members.append(step)
+            points.append(at)
         found = []
-        for key, visits in groups.items():
-            for component in self._components("operation", visits, key[-1], keep=min(1, len(key[-1]))):
-                component.backward = visits[0][0] > visits[-1][0]
+        for (*_, loops), (members, points) in groups.items():
+            for component in self._components("operation", members, points, loops, keep=min(1, len(loops))):
+                component.backward = points[0] > points[-1]
                 component.reads = self._reads(component)
                 found.append(component)
-        self.components += found
+        known = len(self.components)
         for component in found:
             for producers in zip(*(step.inputs for step in component.visits), strict=False):
                 numbers = [x for x in producers if is_number(x)]
@@ -194,15 +248,59 @@ class _Folding(Timetable):
                         self._enter_numbers(component, [number])
                 else:
                     self._enter_numbers(component, numbers)
-        for component in found:
-            component.wires = self.wires(component)
+        numbers_found = self.components[known:]
+        for component in numbers_found:
+            self._connect(component)
+        while (divided := self._connected_backward(found)) is not found:
+            found = divided
+        self.components += found
+
+    def _connected_backward(self, components: list[Component]) -> list[Component]:
+        """Give components their wires, and return them; or, if the ends of one read other things than the rest, a list
+        in which these are components of their own."""
+        for i, component in enumerate(components):
+            try:
+                self._connect(component)
+                if self._has_choices or not any(wire.is_by_choice for wire in component.wires):
+                    continue
+                refused = None
+            except FoldError as error:
+                refused = error
+            parts = self._divided(component)
+            if parts:
+                return [*components[:i], *parts, *components[i + 1 :]]
+            self.enter(component)
+            if refused is not None:
+                raise refused
+        return components
+
+    def _divided(self, component: Component) -> list[Component]:
+        """The visits at an end and the others, as components with wires that hold at any length; [] if none do."""
+        loops = self._loops_of(component)
+        visits = dict(zip(component.points, component.visits, strict=True))
+        for end in ends(component.points) if component.axes else ():
+            parts: list[Component] = []
+            if len(end) == len(visits):
+                continue
+            try:
+                for points in ([p for p in visits if p not in end], [p for p in visits if p in end]):
+                    parts += self._components("operation", [visits[p] for p in points], points, loops, keep=1)
+                for part in parts:
+                    part.backward = component.backward
+                    part.reads = self._reads(part)
+                    self._connect(part)
+            except FoldError:
+                continue
+            if not any(wire.is_by_choice for part in parts for wire in part.wires):
+                return parts
+        return []
 
     def _enter_numbers(self, user: Component, numbers: list[Step]) -> None:
         """The constants of a rule: each is a step of its own wherever it is used."""
         if is_one_constant(numbers):
             number = self._numbers.setdefault(repr(numbers[0].value), Component("constant", numbers[:1]))
         else:
-            number = Component("constant", numbers, [], user.axes, user.points)
+            number = Component("constant", numbers, [], user.axes, user.points, without=user.without)
         if number.visits[0] is numbers[0]:
             self.components.append(number)
         self.enter(number)

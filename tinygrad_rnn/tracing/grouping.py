@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from .circuit import Point
-from .elements import affine, numbers_of
+from .domains import Domains
+from .elements import affine, elements_at, numbers_of
 from .groups import Group
 from .loop_roles import LoopRoles
 from .naming import Loop, Site
@@ -25,13 +26,11 @@ def grouped(
     steps: Sequence[Step],
     by: Callable[[Step], Hashable] | None = None,
     joined: bool = True,
-    nested: bool = True,
 ) -> list[Group]:
     """The forward steps of a run, grouped; groups and their members in the order in which they happened.
 
     by      a further key: steps of one place are in one group only if it is equal
     joined  whether a loop within a loop may be one axis with it
-    nested  whether a place may have several axes; otherwise the loops but one are written out as copies
     """
     places: dict[Any, list[Step]] = defaultdict(list)
     entering, constants = [], []
@@ -42,7 +41,7 @@ def grouped(
             constants.append(step)
         else:
             entering.append(step)
-    groups = LoopRoles([_placed(found) for found in places.values()], joined, nested).groups()
+    groups = LoopRoles([_placed(found) for found in places.values()], joined).groups()
     entry = {step: i for i, step in enumerate(entering)}
     groups = [part for group in groups for part in _divided_by_what_enters(group, entry)]
     groups += _grouped_inputs(entering, groups) + _grouped_constants(constants, groups)
@@ -61,6 +60,31 @@ def _placed(steps: list[Step]) -> Group:
         assert site is not None
         loops = (*loops, Loop(site, repeats=True))
     return Group(steps, loops, points)
+
+
+# -- elements that are not read -----------------------------------------------------------------------------
+
+
+def with_unread_elements(groups: Sequence[Group], number: int) -> list[Step]:
+    """Complete the elements of an array that a loop reads now and then, by no rule: they are a sequence all the same.
+
+    Returns the steps that the groups were given, numbered from `number` on.
+    """
+    extent: dict[Loop, int] = defaultdict(int)
+    for group in groups:
+        for loop in group.loops:
+            extent[loop] = max(extent[loop], 1 + max(group.iterations(loop)))
+    added: list[Step] = []
+    for group in groups:
+        T = extent[group.loops[0]] if len(group.loops) == 1 else 0
+        if T and Domains([T]).of(sorted(group.points), [0], with_ends=False) is None:
+            read = dict(zip(group.points, group.steps, strict=True))
+            for point, step in elements_at(read, [(t,) for t in range(T) if (t,) not in read]).items():
+                step.index = number + len(added)
+                added.append(step)
+                group.points.append(point)
+                group.steps.append(step)
+    return added
 
 
 # -- inputs and constants ----------------------------------------------------------------------------------

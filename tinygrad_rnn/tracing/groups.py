@@ -19,7 +19,7 @@ class Group:
 
     def __init__(self, steps: Sequence[Step], loops: tuple[Loop, ...] = (), points: Sequence[Point] | None = None):
         self.loops = loops
-        self.points = list(points) if points is not None else [()] * len(steps)
+        self.points: list[Point] = list(points) if points is not None else [()] * len(steps)
         self.steps = list(steps)
         self.fixed: tuple[tuple[Loop, int], ...] = ()
 

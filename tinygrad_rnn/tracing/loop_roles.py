@@ -26,8 +26,8 @@ COPIES = 16
 class LoopRoles:
     """Decides what each loop is."""
 
-    def __init__(self, places: list[Group], joined: bool, nested: bool):
-        self.places, self.joined, self.nested = places, joined, nested
+    def __init__(self, places: list[Group], joined: bool):
+        self.places, self.joined = places, joined
         self.around = {loop: set(place.loops[:k]) for place in places for k, loop in enumerate(place.loops)}
         self._drop_what_ran_once()
         self.of = {step: (place, i) for place in places for i, step in enumerate(place.steps)}
@@ -57,40 +57,11 @@ class LoopRoles:
         }
         for loop in pending:
             (self.axes if self._is_axis(loop) else self.copies).add(loop)
-        if not self.nested:
-            self._keep_one_axis()
+        # the iterator of an array, in the engine, is what the loop is that goes through it
+        iterators = {s for loop in self.axes for s in self.in_turn[loop] & self.copies if is_engine(s.site.code)}
+        self.axes |= iterators
+        self.copies -= iterators
         return [part for place in self.places for part in self._without_copies(place)]
-
-    def _keep_one_axis(self) -> None:
-        """Of several loops that are axes of a place, keep one: something is carried on along it, or read by what is.
-
-        A loop that goes through what a loop of copies has made is one of copies too.
-        """
-        nests = [[loop for loop in place.loops if loop in self.axes] for place in self.places]
-        carrying = {loop for nest in nests for loop in nest if len(nest) > 1 and self._carries(loop)}
-        kept = {next(loop for loop in nest if loop in carrying) for nest in nests if carrying.intersection(nest)}
-        kept |= {source for loop in kept for source in self.in_turn[loop]}
-        for nest in sorted(nests, key=lambda nest: not kept.intersection(nest)):
-            left = [loop for loop in nest if loop not in self.copies]
-            if len(left) > 1:
-                stays = next((loop for loop in left if loop in kept), left[0])
-                self.copies.update(loop for loop in left if loop is not stays)
-        pending = [*self.copies]
-        for loop in pending:  # grows while it is walked
-            users = [user for user in self.axes - self.copies if loop in self.in_turn[user]]
-            self.copies.update(users)
-            pending += users
-        self.axes -= self.copies
-
-    def _carries(self, loop: Loop) -> bool:
-        """Whether something but a sum in one iteration of a loop reads what another one made."""
-        for place, k in self.members[loop]:
-            for step, point in zip(place.steps, place.points, strict=True):
-                for source, i in (self.of[x] for x in step.inputs if x in self.of):
-                    is_sum = source is place and step.operation is not None and step.operation.name == "add"
-                    if loop in source.loops and source.points[i][source.loops.index(loop)] != point[k] and not is_sum:
-                        return True
-        return False
 
     def _drop_what_ran_once(self) -> None:
         """Forget the loops that ran once; of each place also those in which it happened in one iteration only."""
@@ -135,10 +106,12 @@ class LoopRoles:
             return False
         count = self._count(loop)
         sources = [s for s in self.in_turn[loop] if s in self.axes and not (inner and 2 * count < self._count(s))]
-        if sources or (loop in self.wanted and not inner):
+        if sources:
             return True
+        if not inner and self._reads_different_places(loop):
+            return False
         if not inner:
-            return not (loop.repeats or is_engine(loop.site.code) or self._reads_different_places(loop))
+            return loop in self.wanted or not (loop.repeats or is_engine(loop.site.code))
         return self._is_uneven(loop) or self._reads_data(loop) or count > COPIES
 
     def _has_weights_of_its_own(self, loop: Loop, inner: bool) -> bool:
@@ -172,7 +145,8 @@ class LoopRoles:
                     source = a[0]
                     p, q = source.points[a[1]], source.points[b[1]]
                     moved = [m for m in range(len(p)) if p[m] != q[m]]
-                    if len(moved) == 1 and abs(p[moved[0]] - q[moved[0]]) == 1 and source.loops[moved[0]] is not loop:
+                    by = place.points[j][k] - place.points[i][k]
+                    if len(moved) == 1 and abs(p[moved[0]] - q[moved[0]]) == by and source.loops[moved[0]] is not loop:
                         found.add(source.loops[moved[0]])
         return found
 
@@ -281,9 +255,10 @@ def _one_after_another(order: Sequence[Step], of: dict[Step, tuple[Group, int]])
             return True
         found = [of.get(x) for x in read]
         places = {source[0] for source in found if source is not None}
-        if None in found or len(places) != 1 or len(next(iter(places)).loops) != 1:
+        if None in found or len(places) != 1:
             continue
-        times = [source[0].points[source[1]][0] for source in found if source is not None]
-        if {b - a for a, b in pairwise(times)} in ({1}, {-1}):
+        points = [source[0].points[source[1]] for source in found if source is not None]
+        moving = [times for times in zip(*points, strict=True) if len(set(times)) > 1]
+        if len(moving) == 1 and {b - a for a, b in pairwise(moving[0])} in ({1}, {-1}):
             return True
     return False

@@ -3,7 +3,7 @@
 A loop of a code object is the range of a jump backward, and each such jump is one more iteration. No source text is
 needed. From Python 3.12 on `sys.monitoring` reports the jumps, of functions with a loop only: that costs nothing that
 can be measured and disturbs no debugger. On Python 3.11 the tracing hook tells of lines; a tracer that was there, a
-debugger or coverage, is called first and goes on. There a `while` loop on a single line is not counted.
+debugger or coverage, is called first and goes on.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ class Span(NamedTuple):
     """A loop of a code object: its first and last instruction, and the last one of the head of a `for` loop.
 
     The head asks the iterator for its next element. A generator that runs there was begun outside of the loop.
+
+    begins_line  whether a line begins with the loop, be it entered or begun again
     """
 
     start: int
     end: int
     head: int = -1
+    begins_line: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -73,7 +76,11 @@ def _by_start(code: CodeType) -> dict[int, Span]:
             ends[i.argval] = max(ends.get(i.argval, 0), i.offset)
         if i.opname != "EXTENDED_ARG" and following is not None:
             start = following.offset
-    return {begin: Span(begin, end, heads.get(begin, -1)) for begin, end in ends.items()}
+    lines = {offset for offset, _ in dis.findlinestarts(code)}
+    return {
+        begin: Span(begin, end, heads.get(begin, -1), begin in lines and begin not in heads)
+        for begin, end in ends.items()
+    }
 
 
 class Iterations:
@@ -82,6 +89,7 @@ class Iterations:
     def __init__(self) -> None:
         self._counts: dict[FrameType, dict[Span, int]] = {}
         self._hook = (_Monitoring if sys.version_info >= (3, 12) else _Tracing)(self._counts)
+        self.pause, self.resume = self._hook.pause, self._hook.resume
 
     def __enter__(self) -> Iterations:
         self._hook.start()
@@ -128,6 +136,11 @@ class _Monitoring:
         self.monitoring.set_events(self.tool, 0)
         self.monitoring.free_tool_id(self.tool)
 
+    def pause(self) -> None:
+        """Where nothing is reported there is nothing to pause."""
+
+    resume = pause
+
     def _entered(self, code: CodeType, _: int) -> Any:
         if _by_start(code) and code not in self.codes:
             self.codes.add(code)
@@ -153,13 +166,27 @@ class _Tracing:
         self.positions: dict[FrameType, int] = {}
         self.skipped: dict[Any, bool] = {}
         self.lines: dict[CodeType, Callable[..., Any] | None] = {}
+        self.hook: Any = None  # while it is the only one
+        self.paused = False
 
     def start(self) -> None:
         self.before = sys.gettrace()
-        sys.settrace(self._entered if self.before is None else self._entered_too)
+        self.hook = self._entered if self.before is None else None
+        sys.settrace(self.hook or self._entered_too)
+
+    def pause(self) -> None:
+        """Let the recorder work at full speed: with any hook, Python asks at each instruction whether a line begins."""
+        self.paused = self.hook is not None and sys.gettrace() is self.hook
+        if self.paused:
+            sys.settrace(None)
+
+    def resume(self) -> None:
+        if self.paused:
+            sys.settrace(self.hook)
 
     def stop(self) -> None:
         sys.settrace(self.before)
+        self.hook = None
         self.positions.clear()
         self.lines.clear()
 
@@ -185,9 +212,8 @@ class _Tracing:
                 position, before = frame.f_lasti, positions.get(frame, -1)
                 positions[frame] = position
                 span = by_start.get(position)
-                # the head of a for loop begins a line only after a jump back; the body of a while loop also when it
-                # is entered
-                if span is not None and (span.head >= 0 or span.start <= before <= span.end):
+                # a jump back begins a line, at the head of a for loop and in the middle of a line too
+                if span is not None and (not span.begins_line or span.start <= before <= span.end):
                     _next_iteration(counts.setdefault(frame, {}), span)
 
         return line

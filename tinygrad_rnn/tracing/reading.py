@@ -9,6 +9,7 @@ answered here, once, for all of these; so a diagram and the equations of one run
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -19,7 +20,9 @@ import numpy as np
 from . import notation
 from .batch_axis import Examples
 from .circuit import Circuit, Component, Wire
-from .naming import name_of_operand, split
+from .holders import split
+from .naming import name_of_field
+from .operands import name_of_operand
 from .sequences import Sequences
 
 NAMELESS = {
@@ -61,8 +64,10 @@ class Reading:
         self.stands_in = {c: (of, step) for c, of, step in self._stand_ins() if _is_constant_or_named_as(c, of)}
         read = {wire.source for wire in self._wires}
         self.starts = {c for c in self.stands_in if c.loop is None} - read
+        self._layers = {c.module for c in self._forward if c.kind == "parameter" and c.name == "weight"}
         variables = dict(self._variables(is_run))
-        self.names = variables if is_run else _told_apart(variables, self.stands_in)
+        owners = {c: split(c.module)[0] if self._is_of_a_layer(c) else c.module for c in variables}
+        self.names = variables if is_run else _told_apart(variables, self.stands_in, owners)
 
     @cached_property
     def examples(self) -> Examples:
@@ -103,11 +108,17 @@ class Reading:
         outputs, read = set() if is_run else set(self.outputs), {wire.source for wire in self._wires}
         used = {notation.name(c.name).letters for c in self._forward if c.name}
         nameless = {kind: next((n for n in some if n not in used), some[0]) for kind, some in NAMELESS.items()}
-        names = {c: _name_in_code(c) or (_output_name(c) if c in outputs else "") for c in self._forward}
+        names = {c: self._name_in_code(c) or (_output_name(c) if c in outputs else "") for c in self._forward}
+        by_reader = self.data | {c for c in self._forward if _is_in_a_nest(c)}
         for c in self._forward:
             for slot, wire in enumerate(c.wires):
-                if wire.source in self.data and c.visits[0].site is not None:
+                if wire.source in by_reader and c.visits[0].site is not None:
                     names[wire.source] = name_of_operand(c.visits[0].site, slot) or names[wire.source]
+        taken = {name for c, name in names.items() if c not in self.stands_in}
+        for c, name in names.items():  # h_t and ht are h, which has a t of its own: h⁽ᵗ⁾
+            plain = re.sub(r"^(.+_|[^d])t$", lambda of: of[1].rstrip("_"), name)
+            if self.loop(c) is not None and plain not in taken:
+                names[c] = plain
         last = {(c.module, names[c], self.loop(c)): c for c in self._forward if c.operation is not None}
         for c in self._forward:
             is_element = c.is_sequence or c in self.starts
@@ -117,7 +128,17 @@ class Reading:
                 continue
             is_last = is_run or c.operation is None or _place(last[c.module, names[c], self.loop(c)]) == _place(c)
             if c.operation is None or (names[c] and is_last) or c in delayed:
-                yield c, names[c] or nameless["input" if c in self.data else c.kind]
+                yield c, names[c] or _field(c) or nameless["input" if c in self.data else c.kind]
+
+    def _is_of_a_layer(self, c: Component) -> bool:
+        """Whether it is the weight or the bias of a layer, which are called as that: of self.fc, fc and b_fc."""
+        return c.kind == "parameter" and c.name in ("weight", "bias") and c.module in self._layers
+
+    def _name_in_code(self, c: Component) -> str:
+        if not self._is_of_a_layer(c):
+            return c.name or ""
+        holder = split(c.module)[1]
+        return (holder or "W") if c.name == "weight" else f"b_{holder}" if holder else "b"
 
 
 def _is_constant_or_named_as(c: Component, of: Component) -> bool:
@@ -128,8 +149,10 @@ def _is_constant_or_named_as(c: Component, of: Component) -> bool:
 
 def is_uniform(c: Component) -> bool:
     """Whether it is a constant that has the same value everywhere."""
+    if c.kind != "constant":
+        return False
     values = [np.asarray(step.value) for step in c.visits]
-    return c.kind == "constant" and all(v.size and (v == values[0].flat[0]).all() for v in values)
+    return all(v.size and (v == values[0].flat[0]).all() for v in values)
 
 
 def _place(c: Component) -> tuple[CodeType, int] | None:
@@ -194,17 +217,16 @@ def _totals(components: Iterable[Component]) -> set[Component]:
 # -- names ---------------------------------------------------------------------------------------------------
 
 
-def _name_in_code(c: Component) -> str:
-    """What the code calls it. The weight of a layer is called as the layer: `self.fc = Linear(…)` has fc and b_fc."""
-    if c.kind == "parameter" and c.name in ("weight", "bias"):
-        holder = split(c.module)[1]
-        return (holder or "W") if c.name == "weight" else f"b_{holder}" if holder else "b"
-    return c.name or ""
+def _field(c: Component) -> str | None:
+    """The field of a record that gets it: h in `State(h=np.tanh(a))`."""
+    site = c.visits[0].site
+    return site and name_of_field(site)
 
 
-def _owner(c: Component) -> str:
-    """What holds it: the module it ran in, or that it is a parameter of; of a layer's weight, what holds the layer."""
-    return split(c.module)[0] if c.kind == "parameter" and c.name in ("weight", "bias") else c.module
+def _is_in_a_nest(c: Component) -> bool:
+    """Whether it is an argument that has no name, data[0] or data[3][1]; but the elements of a list are that list."""
+    path = c.visits[0].name or ""
+    return c.kind == "input" and len(re.findall(r"\.\d+", path)) > len(c.axes)
 
 
 def _output_name(c: Component) -> str:
@@ -213,11 +235,15 @@ def _output_name(c: Component) -> str:
 
 
 def _told_apart(
-    wanted: dict[Component, str], stands_in: dict[Component, tuple[Component, int]]
+    wanted: dict[Component, str],
+    stands_in: dict[Component, tuple[Component, int]],
+    owners: dict[Component, str],
 ) -> dict[Component, str]:
     """Names that differ: those that would be the same get what holds them as a subscript or, failing that, a number.
 
     What stands in for a step of another has the step's number.
+
+    owners  the module that each ran in, or that it is a parameter of; of a layer's weight, what holds the layer
     """
     alike: dict[notation.Name, list[Component]] = defaultdict(list)
     found = dict(wanted)
@@ -228,7 +254,7 @@ def _told_apart(
         else:
             alike[notation.name(name)].append(c)
     for same in alike.values():
-        for c, mark in zip(same, _marks(same), strict=True):
+        for c, mark in zip(same, _marks(same, owners), strict=True):
             found[c] += f"_{mark}" * bool(mark)
     taken: set[notation.Name] = set()
     for c, name in found.items():
@@ -242,11 +268,11 @@ def _told_apart(
     return found
 
 
-def _marks(same: list[Component]) -> list[str]:
+def _marks(same: list[Component], owners: dict[Component, str]) -> list[str]:
     """What tells components of one name apart, as short as can be; an input keeps its name if it is the only one."""
     if len(same) == 1:
         return [""]
-    marks = _differing([_owner(c) for c in same])
+    marks = _differing([owners[c] for c in same])
     if len(set(marks)) == len(marks):
         return marks
     entering = [c for c in same if c.kind == "input"]

@@ -24,13 +24,16 @@ from ..autodiff.mode import mode
 from ..autodiff.nests import flatten, flatten_with_paths, rebuild
 from ..autodiff.reverse import Gradients, Node, ancestors, fitted
 from ..autodiff.tensor import Tensor, differentiate, seed
-from ..nn.modules import called
-from . import naming
+from ..nn.modules import Parameter, called
 from .circuit import Circuit
-from .data import with_data, with_the_same_data
+from .data import given, with_data, with_the_same_data
 from .fold import fold
+from .holders import split
 from .reading import Reading
 from .recorder import Recorder, Step
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+"""Of a call: those given by position, and those given by name."""
 
 
 class Graph:
@@ -38,17 +41,22 @@ class Graph:
 
     The inputs are the arguments, then the results of earlier computations that the function captured.
 
+    arguments  of the recorded call: those given by position, and those given by name
     gradients  of both passes: for each step that has one, the step that is its complete gradient
     forward    of both passes: the graph of the forward pass alone
+    read_by_python
+               where the code took numbers out of tensors: what it did with them is not in the graph
     """
 
-    def __init__(self, recorder: Recorder, arguments: Any, returned: Any):
+    def __init__(self, recorder: Recorder, arguments: Arguments, returned: Any):
         self.forward: Graph | None = None
         self.steps: list[Step] = recorder.steps
         self.arguments = arguments
         self.returned = returned
+        self.outputs = [recorder.step_of(t) for t in flatten(returned) if isinstance(t, Tensor)]
         self.gradients: dict[Step, Step] = {}
-        self._recorder = recorder
+        self.read_by_python = recorder.read_by_python
+        self._recorder: Recorder | None = recorder
 
     @property
     def inputs(self) -> list[Step]:
@@ -58,22 +66,18 @@ class Graph:
     def parameters(self) -> list[Step]:
         return [s for s in self.steps if s.kind == "parameter"]
 
-    @property
-    def outputs(self) -> list[Step]:
-        return [self._recorder.step_of(t) for t in flatten(self.returned) if isinstance(t, Tensor)]
-
     def __len__(self) -> int:
         return len(self.steps)
 
-    def replay(self, *args: Any) -> Any:
+    def replay(self, *args: Any, **kwargs: Any) -> Any:
         """Recompute the outputs from other inputs, by the operations that ran and in their order.
 
-        args as in the call that was recorded, arrays of the same shapes and dtypes; what the run took from
-        elsewhere (parameters, constants) keeps its recorded value. Returns what the function returned.
+        The arguments are as in the call that was recorded, arrays of the same shapes and dtypes; what the run took
+        from elsewhere (parameters, constants) keeps its recorded value. Returns what the function returned.
         Raises ValueError if the arguments differ in more than their numbers.
         """
-        arrays = _matching(self.arguments, args)  # the arguments are the first inputs
-        values = dict(zip(self.inputs, arrays, strict=False))
+        arrays = _matching(self.arguments, (args, kwargs))
+        values = dict(zip(self.steps, arrays, strict=False))  # the arguments are the first steps
         for step in self.steps:
             if step.operation is not None:
                 arrays = [values[x] for x in step.inputs]
@@ -91,8 +95,12 @@ class Graph:
         """
         outputs = [t for t in flatten(self.returned) if isinstance(t, Tensor)]
         if len(outputs) != 1 or not outputs[0].requires_grad:
-            raise GradientError("graph.backward: the function must return one tensor that needs a gradient, a loss")
+            what = "one that needs none" if len(outputs) == 1 else f"{len(outputs)} tensors"
+            what = what if outputs else _kind(self.returned)
+            need = "the function must return one tensor that needs a gradient, a loss"
+            raise GradientError(f"graph.backward: {need}, not {what}")
         loss = outputs[0]
+        assert self._recorder is not None  # only gradients are without it
         recorder = self._recorder.continued()
         start = seed(loss, gradient)
         assert loss.node is not None
@@ -108,7 +116,7 @@ class Graph:
             if step.operation is None:
                 returned[_unused(step.path or step.kind, returned)] = Tensor.result(g.value)
         both = Graph(recorder, self.arguments, returned)
-        both.gradients, both.forward = gradients, self
+        both.gradients, both.forward, both._recorder = gradients, self, None  # what it knows of arrays is not small
         return both
 
     def fold(self, by: Callable[[Step], Hashable] | None = None) -> Circuit:
@@ -120,18 +128,12 @@ class Graph:
         return self._circuit if by is None else self._folded(by)
 
     @cached_property
-    def unrolled(self) -> Circuit:
-        """The circuit with one loop of each nest of loops, in which the others are written out, round by round."""
-        is_nested = any(c.nested for c in self._circuit.components)
-        return self._folded(None, nested=False) if is_nested else self._circuit
-
-    @cached_property
     def _circuit(self) -> Circuit:
         return self._folded(None)
 
-    def _folded(self, by: Callable[[Step], Hashable] | None, nested: bool = True) -> Circuit:
+    def _folded(self, by: Callable[[Step], Hashable] | None) -> Circuit:
         with _nothing_is_garbage():
-            return fold(self.steps, self.outputs, by, nested)
+            return fold(self.steps, self.outputs, by)
 
     @cached_property
     def reading(self) -> Reading:
@@ -139,42 +141,48 @@ class Graph:
         return self.read(self.fold())
 
     def read(self, circuit: Circuit) -> Reading:
-        """The same of another circuit of this run: unrolled, or along one loop, where not every step is a visit."""
+        """The same of another circuit of this run: along one loop, where not every step is a visit."""
         loss = next(iter(self.gradients), None)
         if loss is None:
             return Reading(circuit, circuit.outputs)
         images = zip(self.fold().components, circuit.components, strict=False)
-        found = [c for c in circuit.components if loss in c.visits]
+        found = [c for c in circuit.components if c.operation is loss.operation and loss in c.visits]
         return Reading(circuit, found or [image for c, image in images if loss in c.visits])
 
     def __str__(self) -> str:
         return "\n".join(_table(self.steps))
 
 
-def record(function: Callable[..., Any], *args: Any) -> Graph:
-    """Run ``function(*args)`` once and return the Graph of what ran.
+def record(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
+    """Run ``function(*args, **kwargs)`` once and return the Graph of what ran.
 
-    Arrays among the arguments (also inside tuples, lists and dicts) are the graph's inputs; numbers and everything
-    else are part of the recorded program. Operations must run in this thread: those of others are not recorded. If the
-    function raises, the error is raised as it is, with the steps until then as its attribute ``graph``; if an operation
-    raised, that is the last of them, of kind "failed".
+    Arrays among the arguments (also inside tuples, lists and dicts) are the graph's inputs, a `tg.Parameter` is one of
+    its parameters; numbers and everything else are part of the recorded program. Operations must run in this thread:
+    those of others are not recorded. Raises ValueError if no operation ran. If the function raises, the error is raised
+    as it is, with the steps until then as its attribute ``graph``; if an operation raised, that is the last of them, of
+    kind "failed".
     """
-    arguments = rebuild(args, lambda a: Tensor(a) if isinstance(a, np.ndarray) else a)
+    if not callable(function):
+        raise TypeError(f"record takes a function and its arguments, tg.record(model, x), not {_kind(function)}")
+    arguments = rebuild((args, kwargs), lambda a: Tensor(a) if isinstance(a, np.ndarray) else a)
     recorder = Recorder(function)
     for path, a in zip(_argument_paths(function, arguments), flatten(arguments), strict=True):
         if isinstance(a, Tensor):
-            owner, name = naming.split(path)
-            recorder.enter(a, "input", name).module = owner
+            owner, name = split(path)
+            recorder.enter(a, "parameter" if isinstance(a, Parameter) else "input", name).module = owner
     with mode(recorder=recorder), recorder.iterations:
         try:
-            returned = function(*arguments)
+            returned = function(*map(given, arguments[0]), **{name: given(a) for name, a in arguments[1].items()})
         except Exception as error:
             recorder.finish(raised=True)
             error.graph = Graph(recorder, arguments, ())  # type: ignore[attr-defined]
             raise
     recorder.finish()
     recorder.steps = with_data(recorder.steps)
-    return Graph(recorder, arguments, returned)
+    graph = Graph(recorder, arguments, returned)
+    if not graph.outputs and not any(step.kind == "operation" for step in graph.steps):
+        raise ValueError(f"record: no operation of tinygrad_rnn ran; the function returned {_kind(returned)}")
+    return graph
 
 
 class _Told(Gradients):
@@ -224,20 +232,36 @@ def _unused(path: str, taken: Collection[str]) -> str:
     return path if path not in taken else next(p for p in numbered if p not in taken)
 
 
-def _argument_paths(function: Callable[..., Any], arguments: tuple) -> list[str]:
+def _argument_paths(function: Callable[..., Any], arguments: Arguments) -> list[str]:
     """A path for each leaf of the arguments, ``params.W``: the signature's name, and the place inside a nest."""
+    args, kwargs = arguments
     try:
         signature = inspect.signature(called(function))
     except ValueError:  # a builtin without a signature
-        return [f"input.{i}" for i, _ in enumerate(flatten(arguments))]
-    named = signature.bind(*arguments).arguments.items()
-    paths = [path for parameter, value in named for path, _ in flatten_with_paths(value, parameter)]
+        named = {f"input.{i}": argument for i, argument in enumerate(args)}
+    else:
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            what = getattr(function, "__name__", type(function).__name__)
+            raise TypeError(f"record: {what}{signature}: {error}") from None
+        named = signature.bind_partial(*args).arguments
+    paths = [path for name, value in (*named.items(), *kwargs.items()) for path, _ in flatten_with_paths(value, name)]
     return [".".join(re.findall(r"[^\[\].'\"]+", path)) for path in paths]
 
 
-def _matching(recorded: tuple, given: tuple) -> list[np.ndarray]:
+def _kind(value: Any) -> str:
+    """``a torch.Tensor``: the type of a value, with the library that it is from."""
+    if value is None:
+        return "None"
+    package, name = type(value).__module__.partition(".")[0], type(value).__qualname__
+    name = name if package in ("builtins", "__main__") else f"{package}.{name}"
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _matching(recorded: Arguments, given: Arguments) -> list[np.ndarray]:
     """The arrays among `given`, which must be like `recorded` in all but their numbers."""
-    known, new = flatten_with_paths(recorded), flatten_with_paths(given)
+    known, new = ([leaf for part in parts for leaf in flatten_with_paths(part)] for parts in (recorded, given))
     if [path for path, _ in known] != [path for path, _ in new]:
         raise ValueError(f"replay: recorded with {len(known)} arguments, given {len(new)}")
     arrays = []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,12 @@ from ..autodiff.errors import complaint
 from ..autodiff.operation import Operation
 from ..autodiff.operations import methods
 from ..autodiff.reverse import Node, next_number
-from ..autodiff.sites import instruction_at, is_engine
+from ..autodiff.sites import here, instruction_at, is_engine
 from ..autodiff.tensor import Tensor
 from ..nn.identity import IdentityKey
 from ..nn.modules import Module
 from . import naming
+from .holders import Holders, split, variable
 from .loops import Iterations, Span, alike, loops_of
 from .naming import Loop, Site
 
@@ -106,21 +107,27 @@ class Recorder:
         self._loops: dict[tuple[Site | None, IdentityKey[CodeType], Span | None], Loop] = {}
         self._entries: defaultdict[tuple[Site | None, IdentityKey[CodeType], tuple[int, ...]], int] = defaultdict(int)
         self._sites: defaultdict[tuple[Site | None, IdentityKey[CodeType]], dict[int, Site]] = defaultdict(dict)
+        self._elements: defaultdict[str, list[tuple[Step, str | None]]] = defaultdict(list)
         self._paths: dict[tuple[str, IdentityKey[Module | None], IdentityKey[Module]], str] = {}
         self._roots: dict[IdentityKey[Module], str] = {}
-        self._holders = naming.Holders(getattr(function, "__self__", function))
+        self._holders = Holders(getattr(function, "__self__", function))
         self._rule: tuple[Step, int | None, tuple[Step, int] | None] | None = None
         self._rule_steps = 0
         self._failed: Step | None = None
+        self.read_by_python: list[str] = []
 
     # -- what the engine calls -------------------------------------------------------------------------
 
     def add(self, out: Tensor, operation: Operation, inputs: Sequence[Any], attributes: dict[str, Any]) -> None:
-        step = self._operation("operation", out.data, operation, inputs, attributes)
-        self.steps.append(step)
-        self._of_array[IdentityKey(out.data)] = step
-        if out.node is not None:
-            self._of_node[out.node] = step
+        self.iterations.pause()
+        try:
+            step = self._operation("operation", out.data, operation, inputs, attributes)
+            self.steps.append(step)
+            self._of_array[IdentityKey(out.data)] = step
+            if out.node is not None:
+                self._of_node[out.node] = step
+        finally:
+            self.iterations.resume()
 
     def fail(self, operation: Operation, inputs: Sequence[Any], attributes: dict[str, Any]) -> None:
         """An operation raised: should that end the run, it is the last step."""
@@ -165,6 +172,10 @@ class Recorder:
     def rename(self, tensor: Tensor, name: str) -> None:
         self.step_of(tensor).given = name
 
+    def reads_numbers(self, tensor: Tensor) -> None:
+        """Python takes the numbers of a tensor, for an `if` say: what it does with them is not recorded."""
+        self.read_by_python.append(here())
+
     # -- looking up ------------------------------------------------------------------------------------
 
     def enter(self, x: Any, kind: str, name: str | None = None) -> Step:
@@ -180,7 +191,7 @@ class Recorder:
 
     def step_of(self, tensor: Tensor) -> Step:
         known = self._of_array.get(IdentityKey(tensor.data))
-        return known or self.enter(tensor, "parameter" if tensor.requires_grad else "constant")
+        return known or self._enter_from_outside(tensor)
 
     def step_of_node(self, node: Node) -> Step:
         return self._of_node[node]
@@ -201,6 +212,7 @@ class Recorder:
         """Let go of the run's frames. A run that raised ends in the failed step."""
         if raised and self._failed is not None and self._failed.index == len(self.steps):
             self.steps.append(self._failed)
+        self._name_elements()
         self._calls.clear()
 
     def _outsider(self, x: Any, frame: FrameType | None) -> Step:
@@ -210,15 +222,22 @@ class Recorder:
         if isinstance(x, Tensor) and x.node is not None:
             known = self._of_array.get(IdentityKey(x.data))
             if known is None or known.kind == "parameter":  # two parameters may share an array
-                if not x.is_leaf and x.node.order > self._start:
-                    where = "it ran in another thread, or in a record within this one"
-                    raise complaint(RuntimeError, f"record: {x.node.operation.name} was not recorded: {where}")
-                # a result of an earlier computation, as in truncated BPTT, is an input
-                return self._named(self.enter(x, "parameter" if x.is_leaf else "input"), x, frame)
+                return self._named(self._enter_from_outside(x), x, frame)
             self._of_node[x.node] = known  # a value of this run, detached and made a leaf again
             return known
         known = self._of_memory.get(_memory(x.data if isinstance(x, Tensor) else x))
         return known or self._named(self.enter(x, "constant"), x, frame)
+
+    def _enter_from_outside(self, x: Tensor) -> Step:
+        """A step for a tensor that this run did not compute."""
+        if x.node is None:
+            return self.enter(x, "constant")
+        if x.is_leaf:
+            return self.enter(x, "parameter")
+        if x.node.order > self._start:
+            where = "it ran in another thread, or in a record within this one"
+            raise complaint(RuntimeError, f"record: {x.node.operation.name} was not recorded: {where}")
+        return self.enter(x, "input")  # a result of an earlier computation, as in truncated BPTT
 
     # -- where in the code -----------------------------------------------------------------------------
 
@@ -272,18 +291,21 @@ class Recorder:
         code = frame.f_code
         site = self._site(outer, above) if above else None
         iterations = self._iterations(outer, above) if above else ()
-        itself = outer.within(code)
+        variables = frame.f_locals if code.co_freevars or code.co_argcount else {}
+        free = [variables.get(name) for name in code.co_freevars]
+        wrapped = tuple([value for value in free if isinstance(value, (FunctionType, MethodType))]) if free else ()
+        itself = outer.within(code, wrapped)
         if itself is not None:
             itself.loops[-1].calls_itself = site
             site, iterations = itself.caller, itself.iterations[:-1]
         place = site, IdentityKey(code)
         number = self._entries[*place, iterations]
         self._entries[*place, iterations] += 1
-        call = _Call(site, code, outer.module, outer.path, self._sites[place], outer)
+        call = _Call(site, code, outer.module, outer.path, self._sites[place], outer, wrapped)
         call.loops = (*(site.loops if site else ()), self._loop(site, code, None))
         call.iterations = (*iterations, number)
         call.spans = loops_of(code)
-        module = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+        module = variables.get(code.co_varnames[0]) if code.co_argcount else None
         if isinstance(module, Module) and module is not outer.module:
             way = outer.path, IdentityKey(outer.module), IdentityKey(module)
             if way not in self._paths:
@@ -310,12 +332,23 @@ class Recorder:
 
     def _named(self, step: Step, thing: Any, frame: FrameType | None) -> Step:
         """Name what came from outside by what holds it: first the modules that run, then all variables."""
-        of_data = step.kind == "constant"
-        path = self._attribute(thing, frame) or self._holders.path(thing, _frames(frame), of_data=of_data)
+        frames = _frames(frame)
+        path = self._attribute(thing, frame) or self._holders.path(thing, frames, of_data=step.kind == "constant")
         if path is not None:
-            step.module, name = naming.split(path)
+            step.module, name = split(path)
+            holder, _, last = path.rpartition(".")
+            if step.given is None and last.isdecimal():
+                self._elements[holder].append((step, variable(thing, frames)))
             step.given = step.given or name
         return step
+
+    def _name_elements(self) -> None:
+        """Call the elements of a list by the variables that it is unpacked to, if each has one of its own."""
+        for holder, elements in self._elements.items():
+            names = Counter(name for _, name in elements)
+            for step, name in elements:
+                if name is not None and names[name] == 1:
+                    step.module, step.given = holder, name
 
     def _attribute(self, thing: Any, frame: FrameType | None) -> str | None:
         """The path of a parameter of a module that runs."""
@@ -338,6 +371,7 @@ class _Call:
     module      the module whose method it is, or in whose method it runs; and the `path` of that module
     sites       its places so far, by the number of the instruction; all calls of one function from one place share them
     outer       the call that it was called in
+    wrapped     the functions among its free variables, by which the wrappers that one decorator makes differ
     loops       that it was called in; the last one counts the calls from the same place
     iterations  of these loops
     spans       the loops of its own around each of its instructions
@@ -349,15 +383,16 @@ class _Call:
     path: str
     sites: dict[int, Site]
     outer: _Call | None = None
+    wrapped: tuple[Any, ...] = ()
     loops: tuple[Loop, ...] = ()
     iterations: tuple[int, ...] = ()
     spans: dict[int, tuple[Span, ...]] = field(default_factory=dict)
 
-    def within(self, code: CodeType) -> _Call | None:
+    def within(self, code: CodeType, wrapped: tuple[Any, ...]) -> _Call | None:
         """The outermost call of a function among this one and those around it."""
         found, call = None, self if not is_engine(code) else None
         while call is not None:
-            if call.code is code:
+            if call.code is code and call.wrapped == wrapped:
                 found = call
             call = call.outer
         return found

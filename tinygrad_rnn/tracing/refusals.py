@@ -6,106 +6,105 @@ would fold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from .circuit import Component, FoldError, Point
+from .circuit import Component, FoldError, Point, expression, shown
 from .naming import Loop, Site
 from .recorder import Step
-
-LONGEST = 48
-"""An expression is cut after so many letters."""
 
 
 def runs_now_and_then(c: Component, lines: Mapping[Point, Sequence[int]], T: int) -> FoldError:
     """It happens at steps of a loop (from 0) that follow no rule; by the steps of the loops around it."""
-    counts = {len(steps) for steps in lines.values()}
     steps = max(lines.values(), key=len)
     others = [t for t in range(T) if t not in steps]
-    if len(counts) > 1:
-        some = [f"{len(steps)} at step {outer[-1] + 1}" for outer, steps in list(lines.items())[:3]]
-        reason = f"{_loop(c)} runs a number of times without a rule: {', '.join(some)} of the loop around it"
-        return _refused(c, reason, "It folds if it runs equally often at every step, or t times at step t.")
+    if len({len(steps) for steps in lines.values()}) > 1:
+        rounds = Counter[Point]()
+        for outer, times in lines.items():
+            rounds[outer[: max(1, len(_loops(c)) - 1)]] += len(times)
+        reason = f"the number of rounds of {_loop(c)} is {_numbers(rounds)} of the loop around it"
+        return _refused(c, reason, "It folds if that is one number at every step, or t at step t.")
+    when = "at every step, at every k-th step, or from some step on"
     if c.visits[0].forward is not None and others:
         reason = f"no gradient reaches it at steps {_listed(others)} of {_loop(c)}"
-    else:
-        reason = f"it runs only at steps {_listed(steps)} of {T} of {_loop(c)}"
-    return _refused(c, reason, "What folds happens at every step, at every k-th step, or from some step on.")
+        return _refused(c, reason, f"It folds if one does {when}.")
+    reason = f"it runs only at steps {_listed(steps)} of {T} of {_loop(c)}"
+    return _refused(c, reason, f"It folds if it runs {when}: compute it at every step, and choose what to use.")
 
 
 def runs_again(c: Component) -> FoldError:
     """It happens several times at one point."""
-    return _refused(
-        c, f"it runs several times within one step of {_loop(c)}", "A loop of its own would tell these apart."
-    )
+    return _refused(c, f"it runs several times within one step of {_loop(c)}", "It folds in a loop of its own.")
 
 
 def reads_other_things(c: Component, producers: Sequence[Step]) -> FoldError:
     """At different steps it reads values that have nothing to do with each other."""
     first, other = producers[0], next(step for step in producers if step is not producers[0])
-    reason = f"it reads {_value(first)} at first and {_value(other)} later, which are no steps of one thing"
-    return _refused(c, reason, "Keep them in one list or array, and read its element t at step t.")
+    reason = f"in {_loop(c)} it reads {_value(first)} at first and {_value(other)} later, which are not one variable"
+    return _refused(c, reason, "It folds if it reads element t of one list or array at step t.")
 
 
-def reads_unevenly(c: Component, source: Component, pairs: Iterable[tuple[Point, Point]]) -> FoldError:
-    """The distance between reading and read step varies."""
-    seen: dict[int, int] = {}
-    for at, q in pairs:
-        if at and q:
-            seen.setdefault(at[0] - q[0], at[0])
-    distances = [f"{_ago(d)} at step {t + 1}" for d, t in list(seen.items())[:3]]
-    reason = f"it reads {_name(source)} {', '.join(distances)}" if distances else f"it reads {_name(source)} unevenly"
-    return _refused(c, reason, "A circuit needs one distance for all steps, or every k-th step.")
-
-
-def reads_now_and_then(c: Component, source: Component, others: Sequence[int]) -> FoldError:
-    """Sometimes a source, sometimes something else, which is no other component of the loop."""
-    reason = f"it reads {_name(source)}, but not at steps {_listed(others)}, without a rule for when"
-    return _refused(c, reason, "It folds if the others are the first or the last steps.")
+def reads_now_and_then(c: Component, source: Component, others: Sequence[Point]) -> FoldError:
+    """Sometimes a source, and at other points something else, which is no other component of the loop."""
+    *outer, _ = others[0]
+    steps = [at[-1] for at in others if at[:-1] == others[0][:-1]]
+    around = f", at step {outer[-1] + 1} of the loop around it" if outer else ""
+    when = f"at steps {_listed(steps)}{around}, which follow no rule"
+    mend = "It folds if these are the first or the last steps, or if what it reads then is computed at every step."
+    return _refused(c, f"in {_loop(c)} it reads {shown(source)}, but not {when}", mend)
 
 
 def takes_unevenly(c: Component) -> FoldError:
     """The number of its inputs varies in another way than with the steps so far."""
+    inputs = {point: len(step.inputs) for point, step in zip(c.points, c.visits, strict=False)}
     mend = "It folds if they are all steps of one loop, or all so far."
-    return _refused(c, "it takes more inputs at some steps than at others", mend)
+    return _refused(c, f"in {_loop(c)} the number of its inputs is {_numbers(inputs)}", mend)
 
 
 def does_not_unfold(c: Component) -> FoldError:
-    return _refused(c, "the circuit does not unfold into the run here", "The unfolded graph can be drawn all the same.")
+    reason = f"in {_loop(c)} the circuit that was found does not unfold into the run"
+    return _refused(c, reason, "The unfolded graph can be drawn all the same.")
+
+
+def in_a_tree(c: Component) -> FoldError | None:
+    """It is in a function that calls itself; None if it is not."""
+    itself = next((loop.calls_itself for loop in _loops(c) if loop.calls_itself is not None), None)
+    return None if itself is None else calls_itself(itself)
 
 
 def calls_itself(site: Site) -> FoldError:
-    mend = "A function folds if it calls itself once, as run(t) calls run(t - 1)."
-    return FoldError(f"{site} calls itself: a tree has no time axis. {mend}")
+    mend = "It folds if it calls itself once, as run(t) calls run(t - 1)."
+    what = f"{text}: " if (text := expression(site)) else ""
+    reason = "the function calls itself, and a tree has no time axis"
+    return FoldError(f"no circuit: {what}{reason}. {mend}   {site}")
 
 
-def has_no_equations(c: Component) -> FoldError:
-    """It is in a loop within a loop that cannot be written out round by round."""
-    reason = f"it runs in {_loop(c)} within another one, and an equation has one index of time"
-    return _refused(c, reason, "An inner loop of a few rounds, the same at every step, is written out.", "equations")
+def has_no_index(c: Component, source: Component) -> FoldError:
+    """It reads a step of its source that the program chose from data."""
+    reason = f"which step of {shown(source)} it reads is chosen by the program, and an equation has no index for that"
+    return _refused(c, reason, "The circuit and the unfolded graph can be drawn.", "equations")
 
 
 def _refused(c: Component, reason: str, mend: str, what_not: str = "circuit") -> FoldError:
-    step = c.visits[0]
-    itself = next((loop.calls_itself for loop in _loops(c) if loop.calls_itself is not None), None)
-    if itself is not None:
-        return calls_itself(itself)
+    step, tree = c.visits[0], in_a_tree(c)
+    if tree is not None:
+        return tree
     site = step.site.in_user_code() if step.site is not None else None
     where = f"   {site}" if site is not None else ""
-    what = f"`{text}`" if site is not None and (text := _text(site)) else _name(c)
+    what = expression(site) or c.name or f"`{c.label}`"
     if step.forward is not None:
         what = f"the gradient through {what}"
     return FoldError(f"no {what_not}: {what}: {reason}. {mend}{where}")
 
 
-def _text(site: Site) -> str:
-    text = site.text()
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-
 def _loop(c: Component) -> str:
-    """The innermost loop that a component is in, by its line."""
+    """The innermost loop that a component is in, by its line; a function that is called again and again is one, too."""
     loops = _loops(c)
-    return f"the loop at line {loops[-1].site.line}" if loops else "the loop"
+    if not loops:
+        return "the loop"
+    site = loops[-1].site
+    what = "the loop" if site.instruction else f"the calls of {site.code.co_name.strip('<>')}"
+    return f"{what} at line {site.line}"
 
 
 def _loops(c: Component) -> list[Loop]:
@@ -118,19 +117,13 @@ def _loops(c: Component) -> list[Loop]:
     ]
 
 
-def _name(c: Component) -> str:
-    return c.name or f"`{c.label}`"
-
-
 def _value(step: Step) -> str:
     return step.name or step.label
 
 
-def _ago(distance: int) -> str:
-    if not distance:
-        return "of the same step"
-    steps = f"{abs(distance)} step{'s' * (abs(distance) > 1)}"
-    return f"{steps} back" if distance > 0 else f"{steps} ahead"
+def _numbers(of: Mapping[Point, int]) -> str:
+    """A number at each of the first three steps: ``3 at step 1, 1 at step 2, 2 at step 3``."""
+    return ", ".join(f"{number} at step {point[-1] + 1}" for point, number in list(of.items())[:3])
 
 
 def _listed(steps: Sequence[int]) -> str:

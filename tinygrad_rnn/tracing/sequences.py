@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from .circuit import Circuit, Component
+from .elements import affine
 
 
 class Piece(NamedTuple):
@@ -43,7 +44,7 @@ def _read_in_order(c: Component) -> Piece | None:
     if c.reads is not None:
         return Piece(first=c.reads)
     is_read = c.operation is not None and c.operation.name == "getitem" and len(c.wires) == 1 and len(c.visits) > 1
-    if not is_read or c.loop is None or c.wires[0].source.loop is not None:
+    if not is_read or len(c.axes) != 1 or c.wires[0].source.loop is not None:
         return None
     indices = [step.attributes["index"] for step in c.visits]
     moving = [column for column in zip(*indices, strict=False) if repr(column[0]) != repr(column[-1])]
@@ -55,17 +56,10 @@ def _read_in_order(c: Component) -> Piece | None:
         ends = [(part.start or 0, part.stop or 0) for part in moving[0]]
     else:
         return None
-    (t, u), (start, stop) = [time for (time,) in c.points[:2]], ends[0]
-    stride, rest = divmod(ends[1][0] - start, u - t)
-    first, length = start - stride * t, stop - start
-    if (
-        stride < 1
-        or rest
-        or length < 1
-        or ends != [(stride * t + first, stride * t + first + length) for (t,) in c.points]
-    ):
+    fit, lengths = affine(c.points, [start for start, _ in ends]), {stop - start for start, stop in ends}
+    if fit is None or fit[0][0] < 1 or len(lengths) > 1 or min(lengths) < 1:
         return None
-    return Piece(stride, first, length)
+    return Piece(fit[0][0], fit[1], min(lengths))
 
 
 class Sequences:

@@ -6,6 +6,7 @@
     element t of an array                       a sequence
     one end of another loop, or all of it       an edge out of that loop
     now one component, now another              a switch
+    now one step of a component, now another    a choice that the program made from data
 
 In a loop within a loop each coordinate of the source is found so. What cannot be said so is a FoldError, which names
 the place, the loop and the reason.
@@ -151,6 +152,12 @@ class Timetable:
         if wire is not None:
             return wire
         reads = Counter(self.of(step) for _, step in visits)
+        sources = [c for c in reads if c.repeats]
+        if len(sources) == 1 and component.repeats:
+            along = self._chosen(component, sources[0], self._pairs(sources[0], visits))
+            wire = self._delayed(component, sources[0], visits, along=along)
+            if wire is not None:
+                return wire
         near = [c for c in reads if (component.repeats and c.axes and reads[c] > 1) or c.loop == component.loop]
         return self._switch(component, sorted(near, key=lambda c: -reads[c]), visits)
 
@@ -185,12 +192,19 @@ class Timetable:
         along = self._along(component, source, pairs, moving=False)
         return None if along is None else _wired(source, along)
 
-    def _delayed(self, component: Component, source: Component, visits: Visits, instead: bool = False) -> Wire | None:
+    def _delayed(
+        self,
+        component: Component,
+        source: Component,
+        visits: Visits,
+        instead: bool = False,
+        along: tuple[Along, ...] | None = None,
+    ) -> Wire | None:
         """The source a fixed distance away and, where there is none, initial values; None if it is not so."""
-        pairs = [(at, self.point(step)) for at, step in visits if self.of(step) is source]
-        along = self._along(component, source, pairs, instead=instead)
         if along is None:
-            along = self._along(component, source, _usual(pairs), instead=instead)
+            pairs = self._pairs(source, visits)
+            along = self._along(component, source, pairs, instead=instead)
+            along = along or self._along(component, source, _usual(pairs), instead=instead)
         if along is None:
             return None
         wire = _wired(source, along)
@@ -290,8 +304,9 @@ class Timetable:
         axis, length = source.axes[j], self.lengths[source.axes[j].loop]
         same = [k for k, own in enumerate(component.axes) if moving and own.loop == axis.loop]
         for k in same:
-            offsets = {q[j] - at[k] for at, q in pairs}
-            if len(offsets) == 1 and (not instead or offsets == {0} or len({at[k] for at, _ in pairs}) > 1):
+            offsets, one_step = {q[j] - at[k] for at, q in pairs}, len({at[k] for at, _ in pairs}) == 1
+            is_far = one_step and 2 * abs(min(offsets)) >= length > 8  # from one end of a loop to the other: no delay
+            if len(offsets) == 1 and not is_far and (not instead or offsets == {0} or not one_step):
                 return Along("step", tuple(int(i == k) for i in range(len(component.axes))), offsets.pop())
             if axis.step > 1 and (held := _held(pairs, k, j, axis.range(length))):
                 return held
@@ -316,28 +331,50 @@ class Timetable:
             return Along("step", fit[0], fit[1] - length if backward else fit[1], backward)
         return next((one for k in range(len(component.axes)) if (one := _slower(component, pairs, k, j, length))), None)
 
+    def _chosen(
+        self, component: Component, source: Component, pairs: Sequence[tuple[Point, Point]]
+    ) -> tuple[Along, ...]:
+        """The same where the program chose some of them, by no rule that is to be seen. In a tree it is no choice."""
+        tree = refusals.in_a_tree(component)
+        if tree is not None:
+            raise tree
+        moving = (1,) * len(component.axes)
+        return tuple(
+            self._coordinate(component, source, pairs, j, True, False)
+            or Along("chosen", moving, chosen=tuple(sorted({(at, q[j]) for at, q in pairs})))
+            for j in range(len(source.axes))
+        )
+
+    def _pairs(self, source: Component, visits: Visits) -> list[tuple[Point, Point]]:
+        """Where a source is read: the points of the reader and of the source."""
+        return [(at, self.point(step)) for at, step in visits if self.of(step) is source]
+
     # -- a switch ----------------------------------------------------------------------------------------------
 
     def _switch(self, component: Component, sources: list[Component], visits: Visits) -> Wire:
-        """Now one source, now another; where there is neither, an initial value of the one with the longest delay."""
+        """Now one source, now another; where there is neither, an initial value of the one with the longest delay.
+
+        The program may choose, or the first source that has a step at a point is the one: as of the gradients of a
+        state, which are added up where it was read twice.
+        """
         producers = [step for _, step in visits]
         if not sources:
             raise refusals.reads_other_things(component, producers)
         wires = []
         for source in sources:
-            pairs = [(at, self.point(x)) for at, x in visits if self.of(x) is source]
-            along = self._along(component, source, pairs)
-            if along is None:
-                raise refusals.reads_unevenly(component, source, pairs)
+            pairs = self._pairs(source, visits)
+            along = self._along(component, source, pairs) or self._chosen(component, source, pairs)
             wires.append(_wired(source, along))
-        longest = max(range(len(wires)), key=lambda i: wires[i].delay)
+        longest = max(range(len(wires)), key=lambda i: abs(wires[i].delay))
         number = {source: i for i, source in enumerate(sources)}
-        choices = tuple(number.get(self.of(step), longest) for step in producers)
+        choices = [number.get(self.of(step), longest) for step in producers]
         outside = [t for t, step in enumerate(producers) if self.of(step) not in number]
-        if not outside and len(sources) < 2:
-            raise refusals.reads_unevenly(component, sources[0], [(at, self.point(x)) for at, x in visits])
-        if outside != list(range(len(outside))) or len(outside) > max(wires[longest].delay, 0) or len(sources) < 2:
-            elsewhere = [at[0] for at, x in visits if self.of(x) not in number]
+        from_the_end = bool(outside) and outside[-1] == len(visits) - 1
+        order = range(len(visits))[:: -1 if from_the_end else 1]
+        outside = [t for t in order if t in outside]
+        is_initial = outside == list(order[: len(outside)]) and len(outside) <= abs(wires[longest].delay)
+        if not is_initial or len(sources) < 2:
+            elsewhere = [at for at, x in visits if self.of(x) not in number]
             raise refusals.reads_now_and_then(component, sources[0], elsewhere)
         initial = []
         for t in outside:
@@ -346,7 +383,13 @@ class Timetable:
                 raise refusals.reads_other_things(component, producers)
             initial.append(value)
         wires[longest] = replace(wires[longest], initial=tuple(initial))
-        return replace(wires[0], others=tuple(wires[1:]), choices=choices)
+        # the rarest first, and the one with initial values last
+        turn = sorted(range(len(wires)), key=lambda i: (i == longest, choices.count(i)))
+        several = replace(wires[turn[0]], others=tuple([wires[i] for i in turn[1:]]))
+        read = [several.first_present(at, self.lengths).source for at, _ in visits]
+        if read == [wires[i].source for i in choices]:
+            return replace(several, choices=tuple([turn.index(i) for i in choices]), present=True)
+        return replace(wires[0], others=tuple(wires[1:]), choices=tuple(choices))
 
     def _taking_turns(self, component: Component, visits: Visits) -> Wire | None:
         """Sources that take turns along an axis, if three rounds were seen."""

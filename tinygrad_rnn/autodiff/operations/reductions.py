@@ -9,7 +9,7 @@ from ..errors import complaint
 from ..operation import operation
 from ..tensor import Tensor
 from .elementwise import absolute, isclose, where
-from .linear import array_of, axes_of, number_reduced, ravel, reducing, spread
+from .linear import axes_of, number_reduced, ravel, reducing, spread
 from .linear import sum as total
 
 
@@ -151,4 +151,5 @@ argmin = operation("argmin", reducing(np.argmin))
 any = operation("any", reducing(np.any))
 all = operation("all", reducing(np.all))
 allclose = lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: bool(all(isclose(a, b, rtol, atol, equal_nan)))
-array_equal = lambda a1, a2, equal_nan=False: np.array_equal(array_of(a1), array_of(a2), equal_nan)
+_numbers = lambda a: a.numbers() if isinstance(a, Tensor) else a
+array_equal = lambda a1, a2, equal_nan=False: np.array_equal(_numbers(a1), _numbers(a2), equal_nan)
