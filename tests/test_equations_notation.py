@@ -12,6 +12,7 @@ import tinygrad_rnn as tg
 import viz
 from viz.equations.latex import Latex
 from viz.equations.printing import Notation
+from viz.equations.terms import Among, Steps, Symbol, Time, TimeSum, Variable, letter
 from zoo.catalogue import CATALOGUE
 from zoo.pattern_1 import Pattern1
 
@@ -95,7 +96,7 @@ def test_a_run_that_raised_has_the_equations_of_what_ran_until_then():
 
 
 def test_conditions_count_from_the_nearer_end():
-    notation = Notation([10], {0: "T"}, timed=True)
+    notation = Notation([10], {0: "T"}, {})
     conditions = {
         range(10): "",
         range(9): "t < T",
@@ -115,6 +116,48 @@ def test_conditions_count_from_the_nearer_end():
     ]
 
 
+def test_conditions_on_two_steps_compare_them():
+    notation = Notation([5], {0: "T"}, {0: "t"}, Symbol((), (), Variable("h", (0, 0)), (letter(0), letter(1))))
+    difference = letter(0).plus(letter(1).times(-1))  # t − s
+    conditions = {
+        (0,): "s = t",
+        (1,): "s = t−1",
+        (0, 1, 2): "s ≥ t−2",
+        (1, 2, 3, 4): "s < t",
+        (2, 3, 4): "s ≤ t−2",
+        (1, 2): "t−2 ≤ s < t",
+        (2, 3): "t−3 ≤ s ≤ t−2",
+        (0, 2): "s = t, t−2",
+    }
+    for steps, text in conditions.items():
+        assert notation.conditions([Among(difference, 0, steps, tuple(range(5)))]) == text
+    both = [Among(letter(0), 0, (1, 2, 3, 4), tuple(range(5))), Among(letter(1), 0, (4,), tuple(range(5)))]
+    assert notation.conditions(both) == "t > 1, s = T"
+    assert notation.conditions(both, unless=True) == "unless t > 1, s = T"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "by", "bounds"),
+    [
+        (Time(), letter(0), 1, "Σ[s ≤ t]"),
+        (Time(), letter(0, -1), 1, "Σ[s < t]"),
+        (letter(0, 1), Time((), -1, ((0, 1),)), 1, "Σ[s > t]"),
+        (letter(0), Time((), -1, ((0, 1),)), 1, "Σ[s ≥ t]"),
+        (letter(0), Time((), -2, ((0, 1),)), 1, "Σ[t ≤ s ≤ T−1]"),
+        (letter(0), letter(0, 3), 1, "Σ[t ≤ s ≤ t+3]"),
+        (Time((), 1), letter(0), 1, "Σ[2 ≤ s ≤ t]"),
+        (letter(0), Time((), -1, ((0, 1),)), 2, "Σ[s = t, t+2, …, T]"),
+        (Time(), Time((), -1, ((0, 1),)), 1, "Σₛ"),
+        (Time(), Time((), -2, ((0, 1),)), 1, "Σ[s < T]"),
+    ],
+)
+def test_a_sum_says_its_bounds_where_it_is_not_over_all_steps(first, last, by, bounds):
+    notation = Notation([9], {0: "T"}, {0: "t"}, Symbol((), (), Variable("h", (0,)), (letter(0),)))
+    term = Symbol((), (), Variable("x", (0,)), (letter(-1),))
+    total = TimeSum((), (term,), -1, Steps(0, first, last, by, 9))
+    assert notation.text(total) == f"{bounds} x⁽ˢ⁾"
+
+
 def test_numbers_are_written_as_a_person_writes_them():
     numbers = {
         0.25: "0.25",
@@ -130,13 +173,13 @@ def test_numbers_are_written_as_a_person_writes_them():
         0.123456789: "0.123457…",
         np.inf: "inf",
     }
-    assert {value: Notation([], {}, timed=False).number(value) for value in numbers} == numbers
+    assert {value: Notation([], {}, {}).number(value) for value in numbers} == numbers
     latex = {1 / np.sqrt(8): r"\frac{1}{\sqrt{8}}", 2.5e-7: r"2.5 \cdot 10^{-7}", 2 * np.pi: r"2\pi"}
-    assert {value: Latex([], {}, timed=False).number(value) for value in latex} == latex
+    assert {value: Latex([], {}, {}).number(value) for value in latex} == latex
 
 
 def test_the_steps_of_a_case_are_a_range_or_a_rule_where_they_are_one():
-    notation = Notation([10], {0: "T"}, timed=True)
+    notation = Notation([10], {0: "T"}, {})
     steps = {
         (1,): "t = 1",
         (1, 2, 3): "t ≤ 3",

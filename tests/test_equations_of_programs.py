@@ -5,6 +5,7 @@ import pytest
 import test_fold_backward_passes
 import test_fold_loops
 import test_fold_nests
+import test_fold_refusals
 from equation_programs import (
     Additive,
     Attention,
@@ -20,6 +21,7 @@ from equation_programs import (
     Standardised,
     Tied,
     parameter,
+    repeated,
     switching,
 )
 from equations_checked import holds, lines, record
@@ -199,6 +201,12 @@ def test_numbers_of_the_code_without_a_name_are_told_where_they_are_few():
     assert of_program(discounted, "forward")[-1] == "u⁽ᵗ⁾ is given by the code, for each step"
 
 
+def test_numbers_of_the_code_that_count_the_steps_are_told_by_their_rule():
+    mean = test_fold_backward_passes._running_mean
+    assert of_program(mean, "forward")[-1] == "u⁽ᵗ⁾ = t"
+    assert of_program(mean, "backward")[-1] == "u₂⁽ᵗ⁾ = 1/t"
+
+
 def test_an_element_of_a_product_of_all_states_is_the_product_of_elements():
     def program(x):
         h, hs = np.zeros(3), []
@@ -279,7 +287,7 @@ def of_the_corpus(name, which="forward"):
     ("name", "line"),
     [
         ("every-second-element", "h⁽ᵗ⁾ = tanh(U x⁽²ᵗ⁻¹⁾ + W h⁽ᵗ⁻¹⁾ + b)"),
-        ("chunks", "h₂⁽ᵗ⁾ = tanh(U x⁽³ᵗ⁻¹⁾ + W h₁⁽ᵗ⁾)"),
+        ("chunks", "h⁽ᵗʼˢ⁾ = tanh(U x⁽³ᵗ⁺ˢ⁻³⁾ + W h⁽ᵗʼˢ⁻¹⁾)"),
         ("viterbi", "v⁽ᵗ⁾ = max(v⁽ᵗ⁻¹⁾ + transitions, axis = 0) + emissions⁽ᵗ⁺¹⁾"),
     ],
 )
@@ -339,30 +347,159 @@ def test_attention_to_the_past_is_a_product_with_all_states_until_now():
     ]
 
 
-def test_scores_of_all_states_in_a_comprehension_are_a_vector_of_all_of_them():
-    scores = "v_aᵀ tanh(W_a s⁽ᵗ⁻¹⁾ + U_a h⁽¹⁾), …, v_aᵀ tanh(W_a s⁽ᵗ⁻¹⁾ + U_a h⁽ⁿ⁾)"
-    assert f"a⁽ᵗ⁾ = softmax(({scores})ᵀ)" in of_the_corpus("bahdanau")
+def test_attention_in_loops_reads_as_in_the_papers_with_two_indices():
+    assert of_the_corpus("bahdanau") == [
+        "h⁽⁰⁾ = 0",
+        "h⁽ˢ⁾ = tanh(U x⁽ˢ⁾ + W h⁽ˢ⁻¹⁾)",
+        "s⁽⁰⁾ = h⁽ⁿ⁾",
+        "z⁽ᵗʼˢ⁾ = v_aᵀ tanh(W_a s⁽ᵗ⁻¹⁾ + U_a h⁽ˢ⁾)",
+        "a⁽ᵗ⁾ = softmax((z⁽ᵗʼ¹⁾, …, z⁽ᵗʼⁿ⁾)ᵀ)",
+        "context⁽ᵗ⁾ = Σₛ a⁽ᵗ⁾ₛ h⁽ˢ⁾",
+        "s⁽ᵗ⁾ = tanh(U_s context⁽ᵗ⁾ + W_s s⁽ᵗ⁻¹⁾)",
+        "loss = Σₜ ‖V s⁽ᵗ⁾ − y⁽ᵗ⁾‖²",
+    ]
+    backward = of_the_corpus("bahdanau", "backward")
+    assert "∂loss/∂U_a = Σₜ Σₛ ∂loss/∂z⁽ᵗʼˢ⁾ (v_a ⊙ (1 − tanh(W_a s⁽ᵗ⁻¹⁾ + U_a h⁽ˢ⁾)²)) h⁽ˢ⁾ᵀ" in backward
+    assert (
+        "∂loss/∂h⁽ˢ⁾ = Σₜ a⁽ᵗ⁾ₛ ∂loss/∂context⁽ᵗ⁾ + Σₜ ∂loss/∂z⁽ᵗʼˢ⁾ U_aᵀ (v_a ⊙ (1 − tanh(W_a s⁽ᵗ⁻¹⁾ + U_a h⁽ˢ⁾)²))"
+        " + Wᵀ diag(1 − (h⁽ˢ⁺¹⁾)²) ∂loss/∂h⁽ˢ⁺¹⁾,  s < n"
+    ) in backward
+
+
+def test_attention_to_a_growing_past_sums_up_to_the_step_and_its_gradient_from_it_on():
+    assert of_the_corpus("causal-attention")[3:6] == [
+        "w⁽ᵗʼˢ⁾ = exp(0.5 (q⁽ᵗ⁾ᵀ keys⁽ˢ⁾)),  s ≤ t",
+        "context⁽ᵗ⁾ = Σ[s ≤ t] w⁽ᵗʼˢ⁾ values⁽ˢ⁾",
+        "total⁽ᵗ⁾ = Σ[s ≤ t] w⁽ᵗʼˢ⁾",
+    ]
+    assert of_the_corpus("causal-attention", "backward")[3:6] == [
+        "∂loss/∂w⁽ᵗʼˢ⁾ = ∂loss/∂total⁽ᵗ⁾ + values⁽ˢ⁾ᵀ ∂loss/∂context⁽ᵗ⁾,  s ≤ t",
+        "∂loss/∂values⁽ᵗ⁾ = Σ[s ≥ t] w⁽ˢʼᵗ⁾ ∂loss/∂context⁽ˢ⁾",
+        "∂loss/∂keys⁽ᵗ⁾ = 0.5 Σ[s ≥ t] ∂loss/∂w⁽ˢʼᵗ⁾ w⁽ˢʼᵗ⁾ q⁽ˢ⁾",
+    ]
+    assert "h̃⁽ᵗ⁾ = Σ[s ≤ t] a⁽ᵗ⁾ₛ h⁽ˢ⁻¹⁾" in of_the_corpus("attention-over-own-past")
+
+
+def test_in_latex_two_indices_are_a_pair_in_the_superscript():
+    function, *arguments = PROGRAMS["causal-attention"].example(5)
+    latex = lines(tg.record(function, *arguments), format="latex")
+    assert r"\textit{context}^{(t)} = \sum_{s \leq t} w^{(t,s)} \, \textit{values}^{(s)}" in latex
+
+
+def test_a_state_that_is_carried_from_chunk_to_chunk_starts_each_with_the_last_of_the_one_before():
+    assert of_the_corpus("chunks")[:3] == [
+        "h⁽ᵗʼ⁰⁾ = h⁽ᵗ⁻¹ʼᵐ⁾",
+        "h⁽⁰ʼᵐ⁾ = 0",
+        "h⁽ᵗʼˢ⁾ = tanh(U x⁽³ᵗ⁺ˢ⁻³⁾ + W h⁽ᵗʼˢ⁻¹⁾)",
+    ]
+    assert "∂total/∂h⁽ᵗʼᵐ⁾ = 2 ∂total/∂loss⁽ᵗ⁾ Vᵀ (V h⁽ᵗʼᵐ⁾ − x⁽³ᵗ⁺ᵐ⁻³⁾)" in of_the_corpus("chunks", "backward")
 
 
 def test_what_an_inner_loop_starts_from_is_not_left_undefined():
-    assert "h₂⁽ᵗ⁾ = tanh(U z⁽ᵗ⁾₁)" in of_the_corpus("hierarchical")
+    assert of_the_corpus("hierarchical")[1:3] == ["h⁽ᵗʼ⁰⁾ = 0", "h⁽ᵗʼˢ⁾ = tanh(U z⁽ᵗʼˢ⁾ + W h⁽ᵗʼˢ⁻¹⁾)"]
 
 
-def test_an_element_of_an_element_is_that_of_one_example():
+def test_an_element_of_an_element_has_both_their_indices():
     forward = of_the_corpus("example-by-example")
-    assert {"z = batch⁽¹⁾", "h₁⁽ᵗ⁾ = tanh(U z⁽ᵗ⁾ + W h₁⁽ᵗ⁻¹⁾)", "u = batch⁽ⁿ⁾"} <= set(forward)
+    assert {"h⁽ᵗʼ⁰⁾ = 0", "h⁽ᵗʼˢ⁾ = tanh(U batch⁽ᵗʼˢ⁾ + W h⁽ᵗʼˢ⁻¹⁾)"} <= set(forward)
+
+
+def test_a_gradient_is_put_into_the_row_or_the_column_that_was_looked_up_by_a_unit_vector():
+    rows = "∂L/∂E = Σₜ 𝟏[token⁽ᵗ⁾] (∂L/∂h⁽ᵗ⁾)ᵀ diag(1 − (h⁽ᵗ⁾)²) U"
+    assert rows in of_the_corpus("language-model", "backward")
+    columns = "∂L/∂log_B = Σₜ ∂L/∂log_α⁽ᵗ⁾ 𝟏[o⁽ᵗ⁾]ᵀ + softmax(log_α⁽⁰⁾ + log_A, axis = 0) ∂L/∂log_α⁽¹⁾ 𝟏₅ᵀ"
+    assert columns in of_the_corpus("hidden-markov-model", "backward")
+    assert "∂L/∂output⁽ᵀ⁾ = −𝟏₁ 𝟏₃ᵀ" in of_the_corpus("name-classifier", "backward")
+
+
+def test_an_einsum_that_is_no_product_of_matrices_is_a_sum_over_indices():
+    function, *arguments = PROGRAMS["convolution-then-rnn"].example(8)
+    graph = tg.record(function, *arguments)
+    assert "features⁽ᵗ⁾ = max((Σ[k, i] filters[o, k, i] xₜ:ₜ₊₂[k, i])[o], 0)" in lines(graph)
+    assert r"\sum_{k, i} {\textit{filters}}_{o, k, i} \, " in "".join(lines(graph, format="latex"))
+
+
+def test_an_exponent_that_is_one_number_for_a_whole_vector_is_written_as_that():
+    gradient = "∂L/∂v⁽ᵗ⁾ = (1 + ζ(Wᵞ h⁽ᵗ⁾)) diag((v⁽ᵗ⁾)^(ζ(Wᵞ h⁽ᵗ⁾))) ∂L/∂p⁽ᵗ⁾,  t < T"
+    assert gradient in lines(record(Memory()), "backward")
+
+
+def test_the_corner_of_a_maximum_is_not_written_where_no_value_is_on_it():
+    backward = of_the_corpus("slstm", "backward")
+    assert "∂L/∂ĩ⁽ᵗ⁾ = diag(i⁽ᵗ⁾) ∂L/∂i⁽ᵗ⁾ + diag(ĩ⁽ᵗ⁾ > f̃⁽ᵗ⁾ + m⁽ᵗ⁻¹⁾) ∂L/∂m⁽ᵗ⁾" in backward
+
+
+def test_chunks_of_which_the_last_is_shorter_have_conditions_for_both_loops():
+    chunks = test_fold_refusals._chunks_of_which_the_last_is_shorter
+    assert of_program(chunks, "forward")[:4] == [
+        "h⁽ᵗʼ⁰⁾ = 0",
+        "h⁽ᵗʼˢ⁾ = tanh(A h⁽ᵗʼˢ⁻¹⁾ + x⁽³ᵗ⁺ˢ⁻³⁾),  unless t = n, s = m",
+        "top⁽⁰⁾ = 0",
+        "top⁽ᵗ⁾ = tanh(C top⁽ᵗ⁻¹⁾ + {h⁽ᵗʼᵐ⁾ if t < n; h⁽ᵗʼᵐ⁻¹⁾ if t = n})",
+    ]
+    assert of_program(chunks, "backward")[2:6] == [
+        "∂L/∂h⁽ᵗʼᵐ⁾ = diag(1 − (top⁽ᵗ⁾)²) ∂L/∂top⁽ᵗ⁾,  t < n",
+        "∂L/∂h⁽ⁿʼᵐ⁻¹⁾ = diag(1 − (top⁽ⁿ⁾)²) ∂L/∂top⁽ⁿ⁾",
+        "∂L/∂h⁽ᵗʼˢ⁾ = Aᵀ diag(1 − (h⁽ᵗʼˢ⁺¹⁾)²) ∂L/∂h⁽ᵗʼˢ⁺¹⁾,  t < n, s < m",
+        "∂L/∂h⁽ⁿʼ¹⁾ = Aᵀ diag(1 − (h⁽ⁿʼ²⁾)²) ∂L/∂h⁽ⁿʼ²⁾",
+    ]
+
+
+def test_what_is_added_at_every_step_though_it_happened_once_is_summed_over_the_steps():
+    assert "L = (Σₜ wᵀ) h⁽ᵀ⁾" in lines(record(repeated))
+    assert "∂L/∂w = Σₜ h⁽ᵀ⁾" in lines(record(repeated), "backward")
+    assert lines(record(repeated, T=40), "backward") == lines(record(repeated), "backward")
 
 
 def test_the_care_of_a_derivative_for_infinite_numbers_is_not_written_where_there_are_none():
-    assert "∂L/∂α⁽ᵗ⁾ = softmax(α⁽ᵗ⁾ + transitions, axis = 0) ∂L/∂α⁽ᵗ⁺¹⁾,  t < T" in of_the_corpus(
+    assert "∂L/∂α⁽ᵗ⁾ = softmax(α⁽ᵗ⁾ + transitions, axis = 0) ∂L/∂α⁽ᵗ⁺¹⁾,  t < T − 1" in of_the_corpus(
         "conditional-random-field", "backward"
     )
 
 
-@pytest.mark.parametrize(("name", "which"), [("causal-attention", "forward"), ("clockwork", "backward")])
-def test_what_runs_along_two_loops_is_refused_with_the_line_of_the_inner_one(name, which):
-    reason = (
-        r"^no equations: .*it runs in the loop at line \d+ within another one, and an equation has one index of time"
-    )
-    with pytest.raises(tg.FoldError, match=reason):
-        of_the_corpus(name, which)
+def _leaky(x):
+    h = np.zeros(3)
+    for x_t in x:
+        h = 0.9 * h + 0.1 * np.tanh(A @ h + x_t)
+    return h.sum()
+
+
+def _average(x):
+    m = 0
+    for x_t in x:
+        m = 0.9 * m + 0.1 * (A @ x_t)
+    return m.sum()
+
+
+def _fast_weights(x):
+    S = np.eye(3)
+    for x_t in x:
+        S = 0.9 * S + np.outer(A @ x_t, x_t)
+    return S.sum()
+
+
+@pytest.mark.parametrize("which", ["forward", "backward"])
+@pytest.mark.parametrize(
+    ("program", "equations"),
+    [
+        (_leaky, ["h⁽⁰⁾ = 0", "h⁽ᵗ⁾ = 0.9 h⁽ᵗ⁻¹⁾ + 0.1 tanh(A h⁽ᵗ⁻¹⁾ + x⁽ᵗ⁾)"]),
+        (_average, ["m⁽⁰⁾ = 0", "m⁽ᵗ⁾ = 0.9 m⁽ᵗ⁻¹⁾ + 0.1 A x⁽ᵗ⁾"]),
+        (_fast_weights, ["S⁽ᵗ⁾ = {const if t = 1; 0.9 S⁽ᵗ⁻¹⁾ if t > 1} + A x⁽ᵗ⁾ x⁽ᵗ⁾ᵀ", "const is given by the code"]),
+    ],
+)
+def test_what_numpy_computes_of_a_start_before_any_tensor_needs_no_case_where_it_is_what_the_rule_gives(
+    program, equations, which
+):
+    graph = tg.record(program, np.random.default_rng(0).normal(size=(6, 3)))
+    assert {*equations} <= {*lines(graph)}
+    assert holds(graph, which)
+
+
+def test_a_column_that_is_read_as_a_slice_is_that_column():
+    def columns(x):
+        h = np.zeros((3, 1))
+        for t in range(x.shape[1]):
+            h = np.tanh(x[:, t : t + 1] + A @ h)
+        return h.sum()
+
+    assert "h⁽ᵗ⁾ = tanh(x[:, t] + A h⁽ᵗ⁻¹⁾)" in lines(tg.record(columns, np.ones((3, 5))))

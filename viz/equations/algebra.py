@@ -25,24 +25,26 @@ from viz.equations.terms import (
     Diagonal,
     Every,
     Hadamard,
-    Moving,
     Negative,
     OneHot,
     Power,
     Product,
     Quotient,
     Shape,
+    Steps,
     Symbol,
     Term,
     Time,
     TimeSum,
     Transpose,
-    at,
+    depends_on,
     depends_on_gradient,
     is_number,
     is_of_batch,
+    letter,
     matrix_shape,
-    moves,
+    new_letter,
+    put,
     walk,
 )
 
@@ -381,22 +383,23 @@ def rotated(a: Term, shift: int, n: int) -> Term:
     return join([piece(a, cut, n, (n,)), piece(a, 0, cut, (n,))], [(n - cut,), (cut,)], (n,)) if cut else a
 
 
-def every(step: Term, loop: int, steps: range, time: Time | None = None) -> Every:
-    """What is written for the step s, for all of them."""
-    n = len(steps)
-    shape = (n, *step.shape) if step.shape[1:] not in ((), (1,)) else ((*step.shape, 1)[0], n)
-    return Every(shape, (step,), loop, steps, time)
+def every(body: Term, key: int, steps: Steps) -> Every:
+    """What is written for a letter, at all its steps."""
+    n = steps.most
+    shape = (n, *body.shape) if body.shape[1:] not in ((), (1,)) else ((*body.shape, 1)[0], n)
+    own = new_letter(body)
+    return Every(shape, (put(body, {key: letter(own)}),), own, steps)
 
 
-def row(matrix: Term) -> Term | None:
-    """Row t of a matrix, as a column: of all steps h⁽¹⁾, h⁽²⁾, … it is h⁽ᵗ⁾.  None if that cannot be said."""
+def row(matrix: Term, number: Time) -> Term | None:
+    """A row of a matrix, as a column: of all steps h⁽¹⁾, h⁽²⁾, … row t is h⁽ᵗ⁾.  None if that cannot be said."""
     match matrix:
-        case Transpose(parts=(Every(parts=(step,), steps=steps, time=None),)) if steps.step == 1:
-            return at(step, "t", steps.start, "s")
+        case Transpose(parts=(Every(parts=(body,), letter=key, steps=steps),)) if steps.by == 1:
+            return put(body, {key: steps.first.plus(number)})
         case Constant():
             return constant(matrix.value, matrix_shape(matrix.shape[1:]))
         case Add() | Negative() | Hadamard() | Quotient() | Power():
-            parts = [part if part.shape == () else row(part) for part in matrix.parts]
+            parts = [part if part.shape == () else row(part, number) for part in matrix.parts]
             if any(part is None for part in parts) or any(p.shape not in ((), matrix.shape) for p in matrix.parts):
                 return None
             rows = tuple(part for part in parts if part is not None)
@@ -407,7 +410,7 @@ def row(matrix: Term) -> Term | None:
         case Product():
             numbers = [part for part in matrix.parts if part.shape == ()]
             first, *others = (part for part in matrix.parts if part.shape)
-            inner = row(first)
+            inner = row(first, number)
             return None if inner is None else product(*numbers, transpose(product(*others)), inner)
     return None
 
@@ -415,22 +418,23 @@ def row(matrix: Term) -> Term | None:
 # -- sums over steps and over examples -------------------------------------------------------------------------
 
 
-def time_sum(body: Term, loop: int, steps: range) -> Term:
-    """Σ of a body that is written for the step s."""
-    if isinstance(body, Call) and body.operation == "scatter" and body.time == Time("s"):
-        n = body.attributes["shape"][0]
-        if steps == range(n) and body.attributes["index"] == (Moving(tuple(steps), steps, loop),):
-            return transpose(every(body.parts[0], loop, steps))
+def time_sum(body: Term, key: int, steps: Steps) -> Term:
+    """Σ over the steps that a letter stands for."""
+    match body:
+        case Call(parts=(row,), operation="scatter", attributes={"index": (at,), "shape": (n, *_)}):
+            if at == letter(key) and (steps.first, steps.by, steps.most) == (Time(), 1, n):
+                return transpose(every(row, key, steps))
     if isinstance(body, Negative):
-        return negative(time_sum(body.parts[0], loop, steps))
+        return negative(time_sum(body.parts[0], key, steps))
     if isinstance(body, BatchSum):
-        return batch_sum(time_sum(body.parts[0], loop, steps))
+        return batch_sum(time_sum(body.parts[0], key, steps))
     if isinstance(body, Product):
-        constants = [part for part in body.parts if part.shape == () and not moves(part)]
+        constants = [part for part in body.parts if part.shape == () and not depends_on(part, key)]
         if constants:
             rest = product(*(part for part in body.parts if part not in constants))
-            return product(*constants, time_sum(rest, loop, steps))
-    return TimeSum(body.shape, (body,), loop, steps)
+            return product(*constants, time_sum(rest, key, steps))
+    own = new_letter(body)
+    return TimeSum(body.shape, (put(body, {key: letter(own)}),), own, steps)
 
 
 def batch_sum(body: Term) -> Term:

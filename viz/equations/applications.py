@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from tinygrad_rnn.autodiff.operation import Operation
 from viz.equations import algebra
-from viz.equations.terms import Call, Shape, Term, Time, is_number, matrix_shape
+from viz.equations.terms import Call, Shape, Term, is_number, key_of, matrix_shape
 
 
 class NotOfOneExample(Exception):
@@ -33,10 +31,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class Application:
-    """shape and batch are those of the result; B is the number of examples, as a term.
-
-    moves  whether numbers in its index differ from step to step
-    """
+    """shape and batch are those of the result; B is the number of examples, as a term."""
 
     operation: Operation
     attributes: dict[str, Any]
@@ -44,7 +39,6 @@ class Application:
     shape: Shape
     batch: int | None
     B: Term
-    moves: bool = False
 
     @property
     def each(self) -> Shape:
@@ -54,8 +48,7 @@ class Application:
     def as_it_is(self, **attributes: Any) -> Call:
         """The operation itself, on one example."""
         shapes = [x.each for x in self.inputs]
-        written = call(self.operation.name, self._parts, shapes, self.each, self.attributes | attributes)
-        return replace(written, time=Time("t")) if self.moves else written
+        return call(self.operation.name, self._parts, shapes, self.each, self.attributes | attributes)
 
     def on_the_whole(self) -> Call:
         """The operation itself, on the batch."""
@@ -63,7 +56,7 @@ class Application:
         batches = (*axes, self.batch) if any(axis is not None for axis in axes) else ()
         shapes = [x.shape for x in self.inputs]
         written = call(self.operation.name, self._parts, shapes, self.each, self.attributes)
-        return replace(written, batches=batches, time=Time("t") if self.moves else None)
+        return replace(written, batches=batches)
 
     @property
     def _parts(self) -> list[Term]:
@@ -82,8 +75,7 @@ def call(
 ) -> Call:
     """An operation on parts that are arrays of NumPy's `shapes`, with a result of shape `each`."""
     attributes = attributes or {}
-    key = repr([(name, v.tobytes() if isinstance(v, np.ndarray) else v) for name, v in attributes.items()])
-    return Call(matrix_shape(each), tuple(parts), name, tuple(shapes), key, attributes)
+    return Call(matrix_shape(each), tuple(parts), name, tuple(shapes), key_of(attributes), attributes)
 
 
 def without(shape: Shape, axis: int | None) -> Shape:

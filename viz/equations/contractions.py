@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_rnn.tracing.batch_axis import axes_of
 from viz.equations import algebra
 from viz.equations.applications import Application, NotOfOneExample, Operand, call
-from viz.equations.terms import BatchSum, Call, Every, OneHot, Shape, Term, at, matrix_shape, walk
+from viz.equations.terms import BatchSum, Call, Every, OneHot, Shape, Term, letter, matrix_shape, new_letter, walk
 
 OUTER = "ia,ib->iab"
 """Outer products of the rows of two matrices: summed up, they are the product of one transposed and the other."""
@@ -67,11 +67,7 @@ def _summed(term: Term, shape: Shape, axes: list[int], keepdims: bool) -> Term:
     if len(shape) > 2:
         raise NotOfOneExample
     every = next((part for part in walk(term) if isinstance(part, Every)), None)
-    inner = algebra.row(term) if every is not None and 0 in axes else None
-    if every is not None and inner is not None and inner.shape == matrix_shape(shape[1:]):  # row by row
-        if 1 in axes:
-            inner = algebra.product(algebra.transpose(algebra.ones(shape[1])), inner)
-        total = algebra.time_sum(at(inner, "s", -every.steps.start), every.loop, every.steps)
+    if every is not None and 0 in axes and (total := _row_by_row(term, every, shape, 1 in axes)) is not None:
         return algebra.transpose(total) if keepdims else total
     rows, columns = (*shape, 1)[:2]
     if 0 in axes and rows > 1:
@@ -80,6 +76,17 @@ def _summed(term: Term, shape: Shape, axes: list[int], keepdims: bool) -> Term:
         term = algebra.product(term, algebra.ones(columns))
     is_row = 0 in axes and len(axes) == 1 and columns > 1
     return algebra.transpose(term) if is_row and not keepdims else term
+
+
+def _row_by_row(term: Term, every: Every, shape: Shape, within: bool) -> Term | None:
+    """A sum of rows that are those of several steps: the sum over these."""
+    key, first = new_letter(term), every.steps.first
+    row = algebra.row(term, letter(key).plus(first.times(-1)))
+    if row is None or row.shape != matrix_shape(shape[1:]):
+        return None
+    if within:
+        row = algebra.product(algebra.transpose(algebra.ones(shape[1])), row)
+    return algebra.time_sum(row, key, every.steps)
 
 
 def log_softmax(x: Operand) -> Term:

@@ -22,12 +22,13 @@ _ESCAPES = {c: "\\" + c for c in "_%#&${} "} | {
 
 
 class Latex(Notation):
-    minus, times, beside, dots, less, ones, then = (
+    minus, times, beside, dots, less, more, ones, then = (
         "-",
         r" \odot ",
         r" \, ",
         r"\ldots",
         r" \leq ",
+        r" \geq ",
         r"\mathbf{1}",
         r", \quad ",
     )
@@ -37,10 +38,7 @@ class Latex(Notation):
 
     def symbol(self, s: Symbol) -> str:
         v = s.variable
-        step = ""
-        if s.time is not None:
-            letter, offset = self.step(s.time, v.loop)
-            step = f"({letter}{f'{offset:+d}' if offset else ''})"
+        step = f"({','.join(map(self.step, s.times))})" if s.times else ""
         name = _name(v.name, step)
         return rf"\frac{{\partial {_name(v.loss)}}}{{\partial {name}}}" if v.loss else name
 

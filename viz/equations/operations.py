@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.autodiff.operations.linear import INPUT
 from tinygrad_rnn.tracing.batch_axis import axes_of, full, moved
 from viz.equations import algebra, contractions
 from viz.equations.applications import Application, NotOfOneExample, Operand, call, without
-from viz.equations.terms import BatchSum, Call, Constant, Every, OneHot, Term, is_number, matrix_shape
+from viz.equations.terms import BatchSum, Call, Constant, Every, OneHot, Term, Time, Unit, ends, is_number, matrix_shape
 
 
 def translated(a: Application) -> Term:
@@ -165,7 +166,7 @@ def _stacked(a: Application) -> Term:
     rows, parts = math.prod(x.each), tuple(other.term for other in a.inputs)
     side_by_side = parts[0]
     if len(parts) > 1:
-        widths = [len(part.steps) if isinstance(part, Every) else 1 for part in parts]
+        widths = [part.steps.most if isinstance(part, Every) else 1 for part in parts]
         shapes = tuple((rows, width) for width in widths)
         side_by_side = Call((rows, sum(widths)), parts, "concatenate", shapes, attributes={"axis": 1})
     return side_by_side if axis else algebra.transpose(side_by_side)
@@ -183,14 +184,15 @@ def _indexed(a: Application) -> Term:
     if any(i.batch is not None for i in indices):
         if axis is not None or (reads and a.batch is None):
             raise NotOfOneExample
-        term = a.as_it_is(index=index) if reads else a.as_it_is(index=index, shape=a.each)
+        term = a.as_it_is(index=index) if reads else _placed(a, index, indices)
         return a.over_batch(term) if a.batch is None else term
     if not reads and len(index) == len(indices) == 1 and a.each[1:] == indices[0].each == x.each == ():
         return algebra.product(x.term, OneHot(matrix_shape(a.each), (indices[0].term,)))
     if not indices and all(part is None or part is ... or _is_all(part) for part in index):
         return x.term if matrix_shape(x.each) == matrix_shape(a.each) else _rearranged(a)
     shape = x.each if reads else a.each
-    if len(index) == 1 and not indices and not a.moves and 0 < len(shape) <= 2:
+    moves = any(isinstance(end, Time) for part in index for end in ends(part))
+    if len(index) == 1 and not indices and not moves and 0 < len(shape) <= 2:
         rows = range(shape[0])[index[0]] if isinstance(index[0], int | slice) else range(0)
         if isinstance(rows, range) and rows and rows.step == 1:
             if reads:
@@ -198,7 +200,28 @@ def _indexed(a: Application) -> Term:
             return algebra.padded([(rows.start, rows.stop, x.term)], shape)
         if isinstance(rows, int) and not reads:
             return algebra.padded([(rows, rows + 1, algebra.transpose(x.term))], shape)
-    return a.as_it_is(index=index) if reads else a.as_it_is(index=index, shape=a.each)
+    return a.as_it_is(index=index) if reads else _placed(a, index, indices)
+
+
+def _placed(a: Application, index: tuple, indices: list[Operand]) -> Term:
+    """Something put at an index: in a row, in a column or at one place of a matrix, a product with unit vectors."""
+    x, labels = a.inputs[0], iter(indices)
+    units: list[Term | None] = []
+    for part, n in zip(full(index, len(a.each)), a.each, strict=False):
+        if isinstance(part, int):
+            units.append(Unit((n, 1), (algebra.constant(part % n),)))
+        elif _is_all(part):
+            units.append(None)
+        elif part is INPUT and (label := next(labels)).each == ():
+            units.append(Unit((n, 1), (label.term,)))
+    match units:
+        case [None, Term() as column] if len(a.each) == 2:
+            return algebra.product(x.term, algebra.transpose(column))
+        case [Term() as row, None] if len(a.each) == 2:
+            return algebra.product(row, algebra.transpose(x.term))
+        case [Term() as row, Term() as column] if len(a.each) == 2:
+            return algebra.product(x.term, row, algebra.transpose(column))
+    return a.as_it_is(index=index, shape=a.each)
 
 
 def _is_all(part: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 
@@ -12,26 +11,42 @@ from tinygrad_rnn.autodiff.operation import OPERATIONS
 from viz.equations import algebra
 from viz.equations import terms as of
 from viz.equations.terms import Symbol, Term, Time
-from viz.labels import at_step, superscript, typeset, visible
+from viz.labels import at_steps, superscript, typeset, visible
 
 RELATION, SUM, BIG_SUM, TIMES, PRODUCT, ATOM = range(6)
 """How tightly a term binds, from the loosest to the tightest."""
 Written = tuple[str, int]
-_SUBSCRIPTS = dict(zip("0123456789ts+− ", "₀₁₂₃₄₅₆₇₈₉ₜₛ₊₋ ", strict=True))
+_SUBSCRIPTS = dict(zip("0123456789tsrpijkl+− ", "₀₁₂₃₄₅₆₇₈₉ₜₛᵣₚᵢⱼₖₗ₊₋ ", strict=True))
 
 
 class Notation:
     """Writes the terms of one line as plain text: h⁽ᵗ⁾ = tanh(b + W h⁽ᵗ⁻¹⁾ + U x⁽ᵗ⁾).
 
-    lengths  of the loops
-    letters  for them, by the number of the loop; by None, that for the number of examples
-    timed    whether the line is about a step t: what a sum in it runs over is s then
+    lengths  of the loops in the short run, by which conditions are counted
+    letters  for the lengths, by the number of the loop; by None, that for the number of examples
+    indices  for the steps of each loop: t, s, …
+    left     what the line is about
     """
 
-    minus, times, beside, dots, less, ones, then = "−", " ⊙ ", " ", "…", " ≤ ", "𝟏", ",  "
+    minus, times, beside, dots, less, more, ones, then = "−", " ⊙ ", " ", "…", " ≤ ", " ≥ ", "𝟏", ",  "
 
-    def __init__(self, lengths: Sequence[int], letters: Mapping[int | None, str], timed: bool):
-        self.lengths, self.letters, self.timed = lengths, letters, timed
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        letters: Mapping[int | None, str],
+        indices: Mapping[int, str],
+        left: Symbol | None = None,
+    ):
+        self.lengths, self.letters, self.indices = lengths, letters, indices
+        self._letter: dict[int, str] = {}
+        for loop, time in zip(left.variable.loops, left.times, strict=True) if left is not None else ():
+            for key, _ in time.letters:
+                self._letter[key] = self.index(loop)
+
+    def index(self, loop: int) -> str:
+        """A letter for the steps of a loop: its own, or the next that is free."""
+        own = self.indices.get(loop, "t")
+        return next(one for one in (own, *"tsrqpijkl") if one not in self._letter.values())
 
     def text(self, term: Term, at_least: int = RELATION) -> str:
         """A term, in parentheses if it binds less tightly than it has to."""
@@ -49,6 +64,9 @@ class Notation:
                 return self.symbol(term), ATOM
             case of.BatchSize():
                 return self.letters[None], ATOM
+            case of.Unit(parts=(place,)):
+                number = str(int(place.value) + 1) if isinstance(place, of.Constant) else self.text(place)
+                return self.indexed(self.ones, [number]), ATOM
             case of.OneHot():
                 return self.text(term.parts[0], ATOM), ATOM
             case of.Add():
@@ -70,11 +88,12 @@ class Notation:
             case of.Diagonal():
                 return self.function("diag", [self.text(term.parts[0])]), ATOM
             case of.Every():
-                return self.fence(f", {self.dots}, ".join(self._ends(term))), ATOM
+                return self.fence(", ".join(self._ends(term))), ATOM
             case of.TimeSum():
-                s = "s" if self.timed else "t"
-                when = self.condition(s, term.loop, term.steps)
-                return f"{self.sigma(s, when)} {self.text(term.parts[0], BIG_SUM)}", BIG_SUM
+                self._letter[term.letter] = self.index(term.steps.loop)
+                text = f"{self._sigma(term)} {self.text(term.parts[0], BIG_SUM)}"
+                del self._letter[term.letter]
+                return text, BIG_SUM
             case of.BatchSum():
                 return f"{self.sigma('i', '')} {self.text(term.parts[0], BIG_SUM)}", BIG_SUM
             case of.Cases():
@@ -83,18 +102,30 @@ class Notation:
                 return self._call(term)
         raise TypeError(f"no notation for {term!r}")
 
+    def _sigma(self, term: of.TimeSum) -> str:
+        """Σ with its bounds, where it is not over all steps."""
+        (loop, begin, end, by, _), s = term.steps, self._letter[term.letter]
+        if not begin.letters and not end.letters:
+            first, last = (time.number({}, self.lengths) for time in (begin, end))
+            return self.sigma(s, self.condition(s, loop, range(first, last + 1, by)))
+        if by > 1:
+            some = (begin, begin.plus(Time((), by)), end)
+            return self.sigma(s, "{0} = {1}, {2}, {4}, {3}".format(s, *map(self.step, some), self.dots))
+        more, less = self.more + self.step(begin), self.less + self.step(end)
+        if begin.letters and begin.offset == 1:
+            more = f" > {self.step(begin.plus(Time((), -1)))}"
+        if end.letters and end.offset == -1:
+            less = f" < {self.step(end.plus(Time((), 1)))}"
+        if end == Time((), -1, ((loop, 1),)):
+            return self.sigma(s, s + more)
+        below = "" if begin == Time() else self.step(begin) + self.less
+        return self.sigma(s, below + s + less)
+
     def _cases(self, term: of.Cases) -> Written:
-        assert term.time is not None
-        letter, offset = self.step(term.time, term.loop)
-        steps = [[t - offset for times in when for t in times if t >= offset] for when in term.when]
-        domain = sorted(t for times in steps for t in times)
-        options = [(self.text(part), times) for part, times in zip(term.parts, steps, strict=True) if times]
-        if len(options) == 1:  # the other one is for a step before the first
-            return self._written(term.parts[steps.index(options[0][1])])
-        conditions = [self.condition(str(letter), term.loop, times, domain) for _, times in options]
-        texts = [text for text, _ in options]
-        listed = max(range(len(options)), key=lambda i: (conditions[i].count(","), i))
-        if "," in conditions[listed]:
+        texts = [self.text(part) for part in term.parts]
+        conditions = [self.conditions(when) for when in term.when]
+        listed = max(range(len(texts)), key=lambda i: (not conditions[i], conditions[i].count(","), i))
+        if not conditions[listed] or "," in conditions[listed]:
             texts.append(texts.pop(listed))
             conditions = [when for i, when in enumerate(conditions) if i != listed] + [""]
         return self.cases(texts, conditions), ATOM
@@ -119,6 +150,9 @@ class Notation:
         for i, part in enumerate(parts):
             if is_square(parts[max(i - 1, 0) : i + 1]):
                 texts[-1] = self.raised(self.fence(self.text(part), "‖", "‖"), "2")
+            elif i > 1 and is_sum_of_squares(parts[i - 2 : i + 1]):
+                norm = self.fence(self.text(parts[i - 1].parts[0]), "‖", "‖")
+                texts[-2:] = [self.raised(f"{norm}_F", "2")]
             elif i == len(parts) - 1 and isinstance(part, of.TimeSum | of.BatchSum):
                 texts.append(self.text(part))
                 binding = BIG_SUM
@@ -126,18 +160,17 @@ class Notation:
                 texts.append(self.text(part, ATOM if isinstance(part, of.Product) else PRODUCT))
         return self.beside.join(texts), binding if len(texts) > 1 or len(parts) == 1 else ATOM
 
-    def _ends(self, every: of.Every) -> tuple[str, str]:
-        """What is at the first and at the last step."""
-        (step,) = every.parts
-        first, last = (of.at_moment(step, s, every.loop, self.lengths, "s") for s in (every.steps[0], every.steps[-1]))
-        if every.time is not None:
-            last = of.at(step, every.time.base, every.time.offset, "s")
-        return self.text(first), self.text(last)
+    def _ends(self, every: of.Every) -> list[str]:
+        """What is at the first and at the last step; and between, if not every step is taken."""
+        _, first, last, by, _ = every.steps
+        some = [first, last] if abs(by) == 1 else [first, first.plus(Time((), by)), last]
+        texts = [self.text(of.put(every.parts[0], {every.letter: time})) for time in some]
+        return [*texts[:-1], self.dots, texts[-1]]
 
     def _base(self, term: Term) -> str:
         """What is to be raised or transposed: in parentheses if something is raised there already."""
         raised = isinstance(term, of.Power | of.Transpose) or (
-            isinstance(term, Symbol) and bool(term.time is not None or term.variable.loss)
+            isinstance(term, Symbol) and bool(term.times or term.variable.loss)
         )
         return self.fence(self.text(term)) if raised else self.text(term, ATOM)
 
@@ -147,7 +180,7 @@ class Notation:
             return self.indexed(self.text(parts[0], ATOM), self._index(term)), ATOM
         if name == "concatenate" and isinstance(parts[0], of.Every) and len(parts) == 1:
             between = "; " if attributes["axis"] == 0 else ", "
-            return self.fence(f"{between}{self.dots}{between}".join(self._ends(parts[0])), "[", "]"), ATOM
+            return self.fence(between.join(self._ends(parts[0])), "[", "]"), ATOM
         if name in ("concatenate", "stack") and len(parts) > 1 and not term.batches:
             return self.fence(("; " if attributes["axis"] == 0 else ", ").join(map(self.text, parts)), "[", "]"), ATOM
         if name in ("absolute", "norm") and not term.batches:
@@ -159,9 +192,13 @@ class Notation:
             return f"{self.sign(name)} {self.text(parts[0])}", PRODUCT
         if name == "where":
             return self._where(parts), ATOM
+        if name == "einsum" and not term.batches:
+            return self._einsum(parts, attributes["subscripts"])
         operation = OPERATIONS[name]
-        if name == "power":
-            return self.raised(self._base(parts[0]), self.text(parts[1])), ATOM
+        if name == "power":  # by one number for all, without the 𝟏
+            exponent = parts[1].parts if isinstance(parts[1], of.Product) else parts[1:]
+            number = algebra.product(*(part for part in exponent if not of.is_number(part, 1)))
+            return self.raised(self._base(parts[0]), self.text(number)), ATOM
         infix = name == "remainder" or not operation.glyph.isidentifier()
         if len(parts) == operation.arity == 2 and infix and name != "cross_entropy" and not term.batches:
             text = f"{self.text(parts[0], SUM)} {self.sign(name)} {self.text(parts[1], SUM)}"
@@ -177,6 +214,14 @@ class Notation:
         if term.batches:
             arguments[-1] += self.note("", " of all examples")
         return self.function(name, arguments), ATOM
+
+    def _einsum(self, parts: Sequence[Term], subscripts: str) -> Written:
+        """A sum over products of elements."""
+        *words, result = subscripts.replace("->", ",").split(",")
+        factors = [self.indexed(self.text(part, ATOM), word) for part, word in zip(parts, words, strict=True)]
+        summed = dict.fromkeys(letter for word in words for letter in word if letter not in result)
+        text = (self.sigma("", ", ".join(summed)) + " " if summed else "") + self.beside.join(factors)
+        return (self.indexed(self.fence(text), result), ATOM) if result else (text, BIG_SUM)
 
     def _where(self, parts: Sequence[Term]) -> str:
         """One thing where a condition holds and another where it does not."""
@@ -194,32 +239,24 @@ class Notation:
         tensors = iter(term.parts[1:])
         found = []
         for part in term.attributes["index"]:
-            if isinstance(part, int | slice | of.Moving):
-                found.append(self._places(part, next(sizes, 1), term.time))
+            if isinstance(part, int | slice | Time):
+                found.append(self._places(part, next(sizes, 1)))
             elif part is None or part is ... or isinstance(part, np.ndarray):
                 found.append("…" if part is not None else "·")
             else:
                 found.append(self.text(next(tensors)))
         return found
 
-    def _places(self, part: int | slice | of.Moving, n: int, time: Time | None) -> str:
-        if isinstance(part, of.Moving):
-            assert time is not None
-            letter, offset = self.step(time, part.loop)
-            by, rest = divmod(part.values[1] - part.values[0], part.steps.step)
-            if rest or any(b - a != by * part.steps.step for a, b in pairwise(part.values)):
-                return "…"
-            start = part.values[0] + 1 + by * (offset - part.steps.start - 1)  # at t = 0
-            if not isinstance(letter, str):
-                return str(start + by * letter)
-            factor = {1: "", -1: self.minus}.get(by, str(by).replace("-", self.minus))
-            return f"{factor}{letter}" + (f"{'+' if start > 0 else self.minus}{abs(start)}" if start else "")
+    def _places(self, part: int | slice | Time, n: int) -> str:
+        if isinstance(part, Time):
+            return self.step(part)
         if isinstance(part, int):
             return str(part % n + 1)
-        if isinstance(part.start, of.Moving) or isinstance(part.stop, of.Moving):
-            end = part.stop or n
-            last = end._replace(values=tuple(v - 1 for v in end.values)) if isinstance(end, of.Moving) else end - 1
-            return f"{self._places(part.start or 0, n, time)}:{self._places(last, n, time)}"
+        if isinstance(part.start, Time) or isinstance(part.stop, Time):
+            end = part.stop if part.stop is not None else n
+            last = end.plus(Time((), -1)) if isinstance(end, Time) else end - 1
+            first, last = self._places(part.start or 0, n), self._places(last, n)
+            return first if first == last else f"{first}:{last}"
         start, stop, step = part.indices(n)
         last = range(start, stop, step)[-1] if range(start, stop, step) else start
         if (start, last, step) == (0, n - 1, 1):
@@ -230,14 +267,35 @@ class Notation:
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
-    def step(self, time: Time, loop: int | None) -> tuple[str | int, int]:
-        """The letter or number of a step, and what is added to it."""
-        if time.base == "1":
-            return 1 + time.offset, 0
-        letter = self.letters[loop or 0] if time.base == "T" else "s" if time.base == "s" and self.timed else "t"
-        factor = {1: "", -1: self.minus}.get(time.stride, str(time.stride).replace("-", self.minus))
-        end = self.letters[loop or 0] if time.mirrored else ""
-        return f"{end}{factor}{letter}", time.offset + 1 - time.stride
+    def step(self, time: Time) -> str:
+        """The number of a step, from 1."""
+        parts = [(self._letter[key], n) for key, n in sorted(time.letters, key=lambda part: (part[0] < 0, part[0]))]
+        parts += [(self.letters[loop], n) for loop, n in time.lengths]
+        number = time.offset + 1 - sum(n for _, n in time.letters)
+        text = ""
+        for name, n in sorted(parts, key=lambda part: part[1] < 0):
+            sign = self.minus if n < 0 else "+" if text else ""
+            text += sign + (str(abs(n)) if abs(n) > 1 else "") + name
+        return text + (f"{'+' if number > 0 else self.minus}{abs(number)}" if number else "") if text else str(number)
+
+    def conditions(self, when: Sequence[of.Among], unless: bool = False) -> str:
+        """That some times are among some steps: "t > 1", "t = 1, s < t"."""
+        text = ", ".join(map(self._among, when))
+        return self.note("", "unless ") + text if unless else text
+
+    def _among(self, one: of.Among) -> str:
+        letters = [self._letter[key] for key, _ in sorted(one.time.letters, key=lambda part: -part[1])]
+        steps, domain = ([t - one.time.offset for t in numbers] for numbers in (one.steps, one.domain))
+        if len(letters) == 1:
+            return self.condition(letters[0], one.loop, steps, domain)
+        t, s = letters  # of t − s
+        numbers = [f"{t}{self.minus if n > 0 else '+'}{abs(n)}" if n else t for n in steps]
+        if len(steps) == 1 or steps[-1] - steps[0] >= len(steps):
+            return f"{s} = {', '.join(numbers)}"
+        if steps[0] == domain[0]:
+            return f"{s}{self.more}{numbers[-1]}"
+        below = "" if steps[-1] == domain[-1] else numbers[-1] + self.less
+        return below + (f"{s} < {t}" if steps[0] == 1 else s + self.less + numbers[0])
 
     def condition(self, t: str, loop: int, times: Sequence[int], domain: Sequence[int] | None = None) -> str:
         """Which steps, from 0, of all: "t > 1", "2 ≤ t ≤ 5", "t < T", "t odd", "t = 3, 6, 9"; "" for all."""
@@ -275,8 +333,8 @@ class Notation:
     def symbol(self, s: Symbol) -> str:
         v = s.variable
         name = typeset(v.name)
-        if s.time is not None:
-            name = at_step(name, *self.step(s.time, v.loop))
+        if s.times:
+            name = at_steps(name, map(self.step, s.times))
         return f"∂{typeset(v.loss)}/∂{name}" if v.loss else name
 
     def number(self, value: float) -> str:
@@ -314,7 +372,7 @@ class Notation:
         return f"({base}){below}" if base[-1:] in _SUBSCRIPTS.values() else base + below
 
     def sigma(self, letter: str, condition: str) -> str:
-        return f"Σ[{condition}]" if condition else "Σ" + {"s": "ₛ", "t": "ₜ", "i": "ᵢ"}[letter]
+        return f"Σ[{condition}]" if condition else "Σ" + _SUBSCRIPTS[letter]
 
     def cases(self, texts: Sequence[str], conditions: Sequence[str]) -> str:
         rows = (f"{a} if {when}" if when else f"{a} otherwise" for a, when in zip(texts, conditions, strict=True))
@@ -332,6 +390,15 @@ def is_square(factors: Sequence[Term]) -> bool:
     match factors:
         case [of.Transpose(parts=(x,)), y]:
             return x == y and y.shape[1:] == (1,)
+    return False
+
+
+def is_sum_of_squares(factors: Sequence[Term]) -> bool:
+    """Whether a product is 𝟏ᵀ A² 𝟏, the sum of the squares of a matrix' elements."""
+    match factors:
+        case [before, of.Power(exponent=2), of.Constant(value=1.0) as after]:
+            row = before.parts[0] if isinstance(before, of.Transpose) else before
+            return isinstance(row, of.Constant) and row.value == 1 and () not in (row.shape, after.shape)
     return False
 
 

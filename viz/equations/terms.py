@@ -6,8 +6,8 @@ A term stands for a number, a column or a matrix: a vector of NumPy's is a colum
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -20,30 +20,88 @@ Shape = tuple[int, ...]
 class Variable:
     """A name in the equations, as in code.
 
-    loop  the number of the loop it has a value at each step of; None if it has one value
-    loss  for a gradient ∂L/∂h: the name of L; `name` and `loop` are those of h
+    loops  the numbers of the loops it has a value at each step of; none if it has one value
+    loss   for a gradient ∂L/∂h: the name of L; `name` and `loops` are those of h
     """
 
     name: str
-    loop: int | None = None
+    loops: tuple[int, ...] = ()
     loss: str = ""
 
 
 @dataclass(frozen=True)
 class Time:
-    """A step: "t" − 1, the end "T" of the loop or its beginning "1"; "s" is the step that a sum runs over.
+    """The number of a step, from 0: `offset`, plus letters and lengths of loops, each so many times.
 
-    Counted from 0 it is stride · base + offset; and `mirrored` the length of the variable's loop is added to that.
+    letters  0, 1, … are the indices of an equation, t, s, …; −1, −2, … those of sums in it, the inner ones first
+    lengths  of loops, by their numbers
     """
 
-    base: str
+    letters: tuple[tuple[int, int], ...] = ()
     offset: int = 0
-    stride: int = 1
-    mirrored: bool = False
+    lengths: tuple[tuple[int, int], ...] = ()
 
-    def number(self, base: int, length: int) -> int:
-        """The number of the step, from 0, where the base is step `base`."""
-        return self.stride * base + self.offset + length * self.mirrored
+    def plus(self, other: Time) -> Time:
+        return Time(
+            _total(self.letters + other.letters), self.offset + other.offset, _total(self.lengths + other.lengths)
+        )
+
+    def times(self, n: int) -> Time:
+        letters, lengths = (tuple((key, n * m) for key, m in part) for part in (self.letters, self.lengths))
+        return Time(letters, n * self.offset, lengths)
+
+    def put(self, times: Mapping[int, Time]) -> Time:
+        """With other times in the place of letters."""
+        if not any(key in times for key, _ in self.letters):
+            return self
+        found = Time((), self.offset, self.lengths)
+        for key, n in self.letters:
+            found = found.plus((times[key] if key in times else letter(key)).times(n))
+        return found
+
+    def number(self, letters: Mapping[int, int] | Sequence[int], lengths: Sequence[int]) -> int:
+        """The number, for a value of each letter and the lengths of the loops."""
+        number = self.offset
+        for key, n in self.letters:
+            number += n * letters[key]
+        for loop, n in self.lengths:
+            number += n * lengths[loop]
+        return number
+
+
+def letter(key: int, offset: int = 0) -> Time:
+    return Time(((key, 1),), offset)
+
+
+def _total(parts: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    if len(parts) < 2:
+        return parts
+    found: Counter[int] = Counter()
+    for key, n in parts:
+        found[key] += n
+    return tuple(sorted((key, n) for key, n in found.items() if n))
+
+
+class Steps(NamedTuple):
+    """Steps of a loop, from the first to the last, every one or every `by`-th.  most: how many there are at most"""
+
+    loop: int
+    first: Time
+    last: Time
+    by: int = 1
+    most: int = 1
+
+    def put(self, times: Mapping[int, Time]) -> Steps:
+        return self._replace(first=self.first.put(times), last=self.last.put(times))
+
+
+class Among(NamedTuple):
+    """A condition: the time is one of some steps, out of a domain. Both are counted as in a short run (`short_run`)."""
+
+    time: Time
+    loop: int
+    steps: tuple[int, ...]
+    domain: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -63,14 +121,14 @@ class Constant(Term):
 
 @dataclass(frozen=True)
 class Symbol(Term):
-    """A variable at a step, or the whole of it.
+    """A variable at a step of each of its loops.
 
     of_batch      each example has one of its own
     sums_to_one   the elements of the column do
     """
 
     variable: Variable = Variable("")
-    time: Time | None = None
+    times: tuple[Time, ...] = ()
     of_batch: bool = False
     sums_to_one: bool = False
 
@@ -118,24 +176,24 @@ class OneHot(Term):
     """The column that is 1 at a label and 0 elsewhere, or a row for each of several; written as the labels are."""
 
 
-@dataclass(frozen=True)
-class Every(Term):
-    """A column, or a number, at the steps s of a loop, side by side; arrays of more axes in a stack.
-
-    time  of these steps the last one, if there are more at each step: the shape is that of all
-    """
-
-    loop: int = 0
-    steps: range = range(0)
-    time: Time | None = None
+class Unit(OneHot):
+    """The column that is 1 at a place and 0 elsewhere, written as that."""
 
 
 @dataclass(frozen=True)
-class TimeSum(Term):
-    """Σ over the steps s of a loop."""
+class Binding(Term):
+    """What is written for a letter of its own that runs over some steps: what it is at each of them."""
 
-    loop: int = 0
-    steps: range = range(0)
+    letter: int = -1
+    steps: Steps = field(default=Steps(0, Time(), Time()))
+
+
+class Every(Binding):
+    """A column, or a number, at each of the steps, side by side; arrays of more axes in a stack."""
+
+
+class TimeSum(Binding):
+    """Σ over the steps."""
 
 
 class BatchSum(Term):
@@ -144,29 +202,19 @@ class BatchSum(Term):
 
 @dataclass(frozen=True)
 class Cases(Term):
-    """One part or another, depending on the step: `when[i]` are the times (from 0) at which it is parts[i]."""
+    """One part or another: the first of them whose conditions hold."""
 
-    when: tuple[tuple[range, ...], ...] = ()
-    loop: int = 0
-    time: Time | None = Time("t")
-
-
-class Moving(NamedTuple):
-    """A number in an index that differs from step to step of a loop: its values at these steps."""
-
-    values: tuple[int, ...]
-    steps: range
-    loop: int
+    when: tuple[tuple[Among, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class Call(Term):
     """Any other operation, on arrays of NumPy's `shapes`.
 
-    attributes  of the operation, and `key`, by which two calls are compared
+    attributes  of the operation, in whose index there may be times
+    key         by which two calls are compared
     batches     for an operation on the whole batch: which axis of each input counts the examples, then that of the
                 result; () for an operation on one example
-    time        the step at which the numbers in its index are those that it has, if they move
     """
 
     operation: str = ""
@@ -174,7 +222,6 @@ class Call(Term):
     key: str = ""
     attributes: dict[str, Any] = field(default_factory=dict, compare=False)
     batches: tuple[int | None, ...] = ()
-    time: Time | None = None
 
 
 # -- looking at terms ------------------------------------------------------------------------------------------
@@ -207,10 +254,14 @@ def is_number(term: Term, value: float) -> bool:
     return isinstance(term, Constant) and term.value == value
 
 
-def moves(term: Term) -> bool:
-    """Whether it depends on the step that a sum runs over."""
-    times = (part.time for part in walk(term) if isinstance(part, Symbol | Cases | Call | Every))
-    return any(time is not None and time.base == "s" for time in times)
+def depends_on(term: Term, key: int) -> bool:
+    """Whether a letter is in it."""
+    return any(key == found for part in walk(term) for time in times_of(part) for found, _ in time.letters)
+
+
+def new_letter(term: Term) -> int:
+    """The letter of a sum over this."""
+    return min((part.letter for part in walk(term) if isinstance(part, Binding)), default=0) - 1
 
 
 def is_of_batch(term: Term) -> bool:
@@ -222,35 +273,6 @@ def depends_on_gradient(term: Term) -> bool:
     return any(s.variable.loss for s in symbols(term))
 
 
-def at(term: Term, base: str, offset: int = 0, instead_of: str = "t") -> Term:
-    """What is written for the step t, written for another: at(h⁽ᵗ⁻¹⁾, "t", 1) is h⁽ᵗ⁾, at(h⁽ᵗ⁻¹⁾, "T") is h⁽ᵀ⁻¹⁾."""
-    parts = tuple(at(part, base, offset, instead_of) for part in term.parts)
-    if isinstance(term, Symbol | Cases | Call | Every) and term.time is not None and term.time.base == instead_of:
-        time = replace(term.time, base=base, offset=term.time.offset + term.time.stride * offset)
-        return replace(term, parts=parts, time=time)
-    return replace(term, parts=parts) if parts else term
-
-
-def at_moment(term: Term, t: int, loop: int, lengths: Sequence[int], base: str = "t") -> Term:
-    """What is written for the step t of a loop, at one step: counted from the nearer end."""
-    if not isinstance(term, Symbol | Cases | Call | Every) or term.time is None or term.time.base != base:
-        parts = tuple(at_moment(part, t, loop, lengths, base) for part in term.parts)
-        return replace(term, parts=parts) if parts else term
-    if isinstance(term, Cases):
-        now = t + term.time.offset
-        chosen = next(part for part, when in zip(term.parts, term.when, strict=True) if is_among(now, when))
-        return at_moment(chosen, t, loop, lengths, base)
-    if isinstance(term, Symbol) and term.time.stride != 1 and (term.variable.loop != loop or term.time.mirrored):
-        assert term.variable.loop is not None
-        last = lengths[term.variable.loop] - 1
-        t = term.time.number(t, last + 1)
-        term = replace(term, time=Time(base))
-        return at(term, "T", t - last, base) if last - t <= t else at(term, "1", t, base)
-    last = lengths[loop] - 1
-    parts = tuple(at_moment(part, t, loop, lengths, base) for part in term.parts)
-    return at(replace(term, parts=parts), *(("T", t - last) if last - t <= t else ("1", t)), base)
-
-
 def replaced(term: Term, known: dict[Term, Symbol]) -> Term:
     """The term with the name of each part that has one."""
     if term in known:
@@ -258,37 +280,52 @@ def replaced(term: Term, known: dict[Term, Symbol]) -> Term:
     return replace(term, parts=tuple(replaced(part, known) for part in term.parts)) if term.parts else term
 
 
-# -- times ---------------------------------------------------------------------------------------------------------
+# -- times -----------------------------------------------------------------------------------------------------
 
 
-def is_among(t: int, when: Iterable[range]) -> bool:
-    return any(t in times for times in when)
+def times_of(term: Term) -> Iterator[Time]:
+    """The times that stand in a term itself, not in its parts."""
+    match term:
+        case Symbol():
+            yield from term.times
+        case Binding():
+            yield from (term.steps.first, term.steps.last)
+        case Cases():
+            yield from (among.time for condition in term.when for among in condition)
+        case Call():
+            yield from (end for part in term.attributes.get("index", ()) for end in ends(part) if isinstance(end, Time))
 
 
-def merged(when: Iterable[range]) -> tuple[range, ...]:
-    """The same times in order, in as few ranges as possible."""
-    found: list[range] = []
-    for times in sorted(when, key=lambda times: times.start):
-        if found and found[-1].stop >= times.start:
-            times = range(found.pop().start, times.stop)
-        found.append(times)
-    return tuple(found)
+def ends(part: Any) -> tuple:
+    """The numbers in a part of an index."""
+    return (part.start, part.stop, part.step) if isinstance(part, slice) else (part,)
 
 
-def spaced(when: tuple[range, ...]) -> tuple[range, ...]:
-    """The same times, as one range if they are equally spaced."""
-    times = [t for part in when for t in part]
-    every = range(times[0], times[-1] + 1, times[1] - times[0] if len(times) > 2 else 1)
-    return (every,) if [*every] == times else when
+def put(term: Term, times: Mapping[int, Time]) -> Term:
+    """The term with other times in the place of letters: h⁽ᵗ⁻¹⁾ with t + 1 for t is h⁽ᵗ⁾, with T for t h⁽ᵀ⁻¹⁾."""
+    if all(time == letter(key) for key, time in times.items()):
+        return term
+    parts = tuple(put(part, times) for part in term.parts)
+    match term:
+        case Symbol() if term.times:
+            return replace(term, times=tuple(time.put(times) for time in term.times))
+        case Binding():
+            return replace(term, parts=parts, steps=term.steps.put(times))
+        case Cases():
+            when = tuple(tuple(one._replace(time=one.time.put(times)) for one in all_of) for all_of in term.when)
+            return replace(term, parts=parts, when=when)
+        case Call() if any(True for _ in times_of(term)):
+            index = tuple(_put_in_index(part, times) for part in term.attributes["index"])
+            attributes = term.attributes | {"index": index}
+            return replace(term, parts=parts, attributes=attributes, key=key_of(attributes))
+    return replace(term, parts=parts) if parts else term
 
 
-def cases(options: Iterable[tuple[Term, range]], loop: int) -> Term:
-    """One term or another, each at its times in a loop: the first comes first."""
-    when: dict[Term, list[range]] = defaultdict(list)
-    for term, times in options:
-        when[term].append(times)
-    if len(when) == 1:
-        return next(iter(when))
-    parts = sorted(when, key=lambda term: min(times.start for times in when[term]))
-    shape = np.broadcast_shapes(*(term.shape for term in parts))
-    return Cases(shape, tuple(parts), tuple(merged(when[part]) for part in parts), loop)
+def _put_in_index(part: Any, times: Mapping[int, Time]) -> Any:
+    found = [end.put(times) if isinstance(end, Time) else end for end in ends(part)]
+    return slice(*found) if isinstance(part, slice) else found[0]
+
+
+def key_of(attributes: dict[str, Any]) -> str:
+    """What attributes are compared by."""
+    return repr([(name, v.tobytes() if isinstance(v, np.ndarray) else v) for name, v in attributes.items()])
