@@ -3,11 +3,12 @@
 import cmath
 import math
 import re
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import PROGRAMS
 
 import tinygrad_rnn as tg
 import viz
@@ -209,3 +210,13 @@ def test_a_frame_holds_its_vertices_and_its_title_avoids_the_arrows() -> None:
     assert right > 86 + 22
     assert top > 22
     assert title > 43
+
+
+@pytest.mark.parametrize("name", ["forecast", "lstm-with-named-tuples", "causal-attention"])
+def test_no_arrow_turns_back_on_itself_at_a_vertex_that_it_joins(name):
+    function, *arguments = PROGRAMS[name].example(5)
+    drawing = viz.unfolded(tg.record(function, *arguments).backward())
+    for curve in drawing._routes.curves:
+        steps = [b - a for a, b in pairwise(curve.samples) if a != b]
+        turns = [abs(cmath.phase(after / before)) for before, after in pairwise(steps)]
+        assert max(turns, default=0.0) < 2

@@ -12,6 +12,7 @@ import pytest
 from drawing_programs import PROGRAMS, rows
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
+from programs import PROGRAMS as CORPUS
 
 import tinygrad_rnn as tg
 import viz
@@ -96,6 +97,27 @@ def test_a_circuit_of_both_passes_takes_no_more_to_draw_when_the_run_is_ten_time
         return again
 
     assert drawn(200) == drawn(20)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_three_times_as_many_uses_of_a_state_in_a_step_take_three_times_as_many_calls_to_draw(form):
+    def calls(n):
+        matrices = [tg.Parameter(np.eye(3) / (i + 1)) for i in range(n)]
+
+        def wide(x):
+            h = np.zeros(3)
+            for x_t in x:
+                a = x_t
+                for U in matrices:
+                    a = a + np.tanh(h @ U)
+                h = np.tanh(a)
+            return h.sum()
+
+        graph = tg.record(wide, rows(4, 3))
+        graph.fold()
+        return _calls(lambda: getattr(viz, form)(graph).source)
+
+    assert calls(90) < 3.8 * calls(30)
 
 
 # -- labels --------------------------------------------------------------------------------------------------
@@ -200,8 +222,9 @@ def test_what_two_states_start_from_stands_in_their_rows_one_above_the_other():
 # -- what is read of an array, and what is shown of loops within loops -----------------------------------------
 
 
-def _labels_of_vertices(model, *arguments, view=viz.unfolded):
-    return [v.label for v in view(tg.record(model, *arguments)).vertices if v.kind not in ("delay", "ellipsis")]
+def _labels_of_vertices(model, *arguments, view=viz.unfolded, **options):
+    drawing = view(tg.record(model, *arguments), **options)
+    return [v.label for v in drawing.vertices if v.kind not in ("delay", "ellipsis")]
 
 
 def test_every_second_element_and_a_window_are_called_by_their_numbers():
@@ -250,20 +273,22 @@ def test_of_a_loop_over_examples_one_example_is_drawn():
 
     written = _labels_of_vertices(one_by_one, rows(5, 4, 3))
     assert sorted(written) == sorted(["loss", "h⁽⁰⁾", *(f"{name}⁽{t}⁾" for name in ("h", "batch") for t in "¹²³⁴")])
+    assert viz.unfolded(tg.record(one_by_one, rows(5, 4, 3))).title == "one of 5 iterations of the outer loop"
 
 
-def test_of_a_loop_over_chunks_one_chunk_is_drawn():
+def test_the_chunks_of_a_sequence_stand_side_by_side():
     def chunks(x):
         h, total = np.zeros(3), 0
-        for start in range(0, len(x), 4):
-            for x_t in x[start : start + 4]:
+        for start in range(0, len(x), 3):
+            for x_t in x[start : start + 3]:
                 h = np.tanh(h + x_t)
             total = total + h.sum()
             h = h.detach()
         return total
 
-    written = _labels_of_vertices(chunks, rows(16, 3))
-    assert sorted(written) == sorted(["total", "h⁽⁰⁾", *(f"{name}⁽{t}⁾" for name in "hx" for t in "¹²³⁴")])
+    written = _labels_of_vertices(chunks, rows(9, 3), steps=range(1, 10))
+    totals = ["total⁽³⁾", "total⁽⁶⁾", "total⁽⁹⁾"]
+    assert sorted(written) == sorted([*totals, "h⁽⁰⁾", *(f"{name}⁽{t}⁾" for name in "hx" for t in "¹²³⁴⁵⁶⁷⁸⁹")])
 
 
 def test_states_that_each_step_of_another_loop_reads_meet_in_one_vertex():
@@ -344,3 +369,193 @@ def test_a_matrix_made_of_parameters_labels_its_arrows_by_the_name_that_it_has_i
 
     drawing = viz.circuit(tg.record(antisymmetric, rows(4, 3)))
     assert {arrow.label for arrow in drawing.arrows} == {"A", "", "t = T"}
+
+
+def _written_arrows(model, *arguments, view=viz.circuit):
+    drawing = view(tg.record(model, *arguments))
+    marks = {v.id: {"delay": "■", "ellipsis": "…"}.get(v.kind, v.label) for v in drawing.vertices}
+    return sorted((marks[a.tail], a.label, marks[a.head]) for a in drawing.arrows)
+
+
+def test_a_loss_that_adds_up_over_all_steps_comes_from_every_step_not_from_the_last():
+    def mean_loss(x):
+        h, L = np.zeros(3), 0
+        for x_t in x:
+            h = np.tanh(h + x_t)
+            L = L + (h * h).sum()
+        return L / len(x)
+
+    assert ("h", "all t", "L") in _written_arrows(mean_loss, rows(4, 3))
+    into_loss = [tail for tail, _, head in _written_arrows(mean_loss, rows(4, 3), view=viz.unfolded) if head == "L"]
+    assert set(into_loss) == {"h⁽¹⁾", "h⁽²⁾", "h⁽³⁾", "h⁽⁴⁾"}
+
+
+def test_where_loops_are_nested_each_recurrence_has_its_square_with_the_letter_of_its_loop():
+    U, V = tg.Parameter(np.eye(3) / 2), tg.Parameter(np.eye(3) / 3)
+
+    def two_paces(x):
+        top = np.zeros(3)
+        for chunk in x:
+            h = np.zeros(3)
+            for x_t in chunk:
+                h = np.tanh(U @ h + x_t)
+            top = np.tanh(V @ top + h)
+        return top.sum()
+
+    arrows = _written_arrows(two_paces, rows(4, 3, 3))
+    assert {("h", "s", "■"), ("■", "U", "h"), ("top", "t", "■"), ("■", "V", "top"), ("h", "s = S", "top")} < set(arrows)
+
+
+def test_the_rounds_of_a_solver_within_a_step_are_a_recurrence_of_their_own():
+    U = tg.Parameter(np.eye(3) / 2)
+
+    def implicit(x):
+        h = np.zeros(3)
+        for x_t in x:
+            z = h
+            for _ in range(20):
+                z = np.tanh(U @ z + x_t)
+            h = z + x_t
+        return h.sum()
+
+    arrows = _written_arrows(implicit, rows(5, 3))
+    assert {("z", "s", "■"), ("■", "U", "z"), ("h", "t", "■"), ("z", "s = S", "h")} < set(arrows)
+    assert ("h⁽¹⁾", "U", "z⁽²⁾") in _written_arrows(implicit, rows(3, 3), view=viz.unfolded)
+
+
+def test_the_square_of_a_state_that_an_inner_loop_reads_too_is_shared():
+    def attention(x, y):
+        h, states = np.zeros(3), []
+        for x_t in x:
+            h = np.tanh(h + x_t)
+            states.append(h)
+        s = h
+        for y_t in y:
+            context = sum((h * s).sum() * h for h in states)
+            s = np.tanh(context + s + y_t)
+        return s.sum()
+
+    arrows = _written_arrows(attention, rows(4, 3), rows(3, 3))
+    assert [arrow for arrow in arrows if arrow[0] == "s" and arrow[2] == "■"] == [("s", "t", "■")]
+    assert {("■", "", "context"), ("■", "", "s"), ("h", "", "context"), ("context", "all s", "s")} < set(arrows)
+    assert not [arrow for arrow in arrows if arrow[0] == arrow[2]]  # context is a sum: no recurrence
+
+
+def test_the_backward_pass_of_a_run_without_a_circuit_is_drawn_from_its_loss():
+    def now_and_then(x):
+        h, L = np.zeros(3), 0
+        for t, x_t in enumerate(x):
+            h = np.tanh(h @ W + x_t)
+            L = L + ((h * h if t in (1, 3, 4) else h) @ W).sum()
+        return L
+
+    graph = tg.record(now_and_then, rows(6, 3))
+    with pytest.raises(tg.FoldError):
+        graph.fold()
+    gradients = [v.label for v in viz.unfolded(graph.backward()).vertices if v.kind == "gradient"]
+    assert set(gradients) == {"∂L/∂h"} and len(gradients) >= 5
+
+
+def test_squares_of_both_passes_find_places_of_their_own():
+    def leaky_layers(x):
+        hs = [np.zeros(3)] * 3
+        for v in x:
+            for l in range(3):
+                hs[l] = 0.5 * hs[l] + 0.5 * np.tanh(v + hs[l] @ W)
+                v = hs[l]
+        return hs[-1].sum()
+
+    squares = [v for v in viz.circuit(tg.record(leaky_layers, rows(5, 3)).backward()).vertices if v.kind == "delay"]
+    assert all(math.dist((a.x, a.y), (b.x, b.y)) > 0.3 for a, b in combinations(squares, 2))
+
+
+def test_what_an_inner_loop_within_another_reads_at_each_of_their_steps_comes_from_all_steps():
+    def bilinear(x):
+        h = np.zeros(4)
+        for x_t in x:
+            h = np.tanh(sum(h[i % 4] * x_t[j % 3] * (i + 1) for i in range(20) for j in range(10)) + W @ h)
+        return h.sum()
+
+    W = tg.Parameter(np.eye(4))
+    drawing = viz.circuit(tg.record(bilinear, rows(5, 3)))
+    of = {v.id: v.label for v in drawing.vertices}
+    arrows = {(of[a.tail], of[a.head]) for a in drawing.arrows if a.kind == "wire"}
+    assert arrows == {("[i₁]", "h"), ("[i₂]", "h"), ("x", "h"), ("h", "L")}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_arrays_that_the_program_does_not_read_are_left_out(form):
+    def last(x, others, mask):
+        return sum(x_t for x_t in x).sum()
+
+    labels = [v.label for v in getattr(viz, form)(tg.record(last, rows(3, 2), list(rows(9, 3)), np.ones(2))).vertices]
+    assert not [label for label in labels if label.startswith(("others", "mask"))]
+    assert any(label.startswith("x") for label in labels)
+
+
+def test_numbers_without_a_name_are_factors_and_no_inputs_however_many_there_are():
+    def weighted(x, mask):
+        h = np.zeros(3)
+        for t, x_t in enumerate(x):
+            h = mask[t] * np.tanh(W @ h + x_t) / (t + 1) + (1 - mask[t]) * h
+        return h.sum()
+
+    W = tg.Parameter(np.eye(3))
+    drawing = viz.circuit(tg.record(weighted, rows(5, 3), [1.0, 0.0, 1.0, 1.0, 0.0]).backward())
+    assert sorted(v.label for v in drawing.vertices if v.kind == "input") == ["mask", "x"]
+
+
+def _begun_with_a_projection(x):
+    h = np.zeros(3)
+    for x_t in x:
+        a = x_t @ W
+        for i in range(20):
+            a = a + i * h
+        h = np.tanh(a)
+    return h.sum()
+
+
+def _begun_with_the_first_element(x):
+    s = np.tanh(x[0])
+    for x_t in x:
+        s = s + x_t @ W
+    return (s * s).sum()
+
+
+@pytest.mark.parametrize(
+    ("program", "form", "begins"),
+    [
+        (_begun_with_a_projection, "circuit", {("x", "a"), ("a", "a")}),
+        (_begun_with_a_projection, "unfolded", {("x⁽¹⁾", "a⁽¹⁾"), ("x⁽²⁾", "a⁽²⁾"), ("x⁽ᵀ⁾", "a⁽ᵀ⁾")}),
+        (_begun_with_the_first_element, "circuit", {("x⁽¹⁾", "s⁽⁰⁾"), ("s⁽⁰⁾", "s")}),
+        (_begun_with_the_first_element, "unfolded", {("x⁽¹⁾", "s⁽⁰⁾"), ("s⁽⁰⁾", "s⁽¹⁾")}),
+    ],
+)
+def test_an_arrow_leads_into_a_sum_from_what_it_begins_with(program, form, begins):
+    drawing = getattr(viz, form)(tg.record(program, rows(5, 3)))
+    of = {v.id: v.label for v in drawing.vertices}
+    arrows = {(of[a.tail], of[a.head]) for a in drawing.arrows}
+    assert begins <= arrows
+    assert len([head for tail, head in arrows if tail == "s⁽⁰⁾"]) < 2
+
+
+def test_what_happens_once_stands_under_no_step_of_the_loop_that_reads_it():
+    def conditioned(x, y):
+        h = np.zeros(3)
+        for x_t in x:
+            s = h + x_t
+            for y_t in y:
+                s = s + np.tanh(y_t @ W)
+            h = h * s
+        return h.sum()
+
+    vertices = viz.unfolded(tg.record(conditioned, rows(5, 3), rows(7, 3))).vertices
+    assert "y" in [v.label for v in vertices]
+    assert all(math.dist((a.x, a.y), (b.x, b.y)) > 0.6 for a, b in combinations(vertices, 2))
+
+
+def test_the_square_of_an_outer_loop_stands_above_or_below_that_of_the_inner_loop():
+    function, *arguments = CORPUS["chunks"].example(9)
+    drawing = viz.circuit(tg.record(function, *arguments))
+    inner, outer = [v for v in drawing.vertices if v.kind == "delay"]
+    assert (outer.x, abs(outer.y - inner.y)) == (inner.x, pytest.approx(0.8))

@@ -301,7 +301,7 @@ def test_the_number_of_a_line_leads_to_what_it_made_in_the_explorer(out: Path, p
 
 def test_a_run_without_a_circuit_says_why(out: Path) -> None:
     tree = Page(out / "tree.html")
-    assert any("calls itself: a tree has no time axis" in code for code in tree.texts["code"])
+    assert any("calls itself, and a tree has no time axis" in code for code in tree.texts["code"])
     assert "math" not in tree.texts
     assert tree.all("img")[0]["src"] == "tree/recursive-light.svg"
 

@@ -429,7 +429,7 @@ def test_without_graphviz_the_dot_text_is_written(capsys, monkeypatch):
         ("x = '\0'\n", "(SyntaxError|ValueError): source code string cannot contain null bytes"),
         ("x = '\udcff'\n", "SyntaxError: .*utf-8"),
         ("def build():\n    return undefined\n", "NameError: name 'undefined' is not defined"),
-        ("def build():\n    return (lambda x, y: x), 1\n", "TypeError: missing a required argument: 'y'"),
+        ("def build():\n    return (lambda x, y: x), 1\n", r"TypeError: .*missing a required argument: 'y'"),
     ],
 )
 def test_an_error_in_the_file_is_shown_with_the_part_of_the_traceback_that_is_in_it(capsys, source, line):

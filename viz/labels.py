@@ -5,6 +5,7 @@ import hashlib
 import html
 import re
 import unicodedata
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import graphviz
@@ -15,8 +16,8 @@ from tinygrad_rnn.tracing.reading import Reading
 from tinygrad_rnn.tracing.sequences import Piece
 
 SUPERSCRIPTS = str.maketrans(
-    "0123456789+-−=()abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVWβγδθφχ",
-    "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂᵝᵞᵟᶿᵠᵡ",
+    "0123456789+-−=(),abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVWβγδθφχ",
+    "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ʼᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂᵝᵞᵟᶿᵠᵡ",
 )
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -57,6 +58,11 @@ def at_step(name: str, step: int | str, offset: int = 0, stride: int = 1) -> str
     return name + superscript(f"({times}{step}{offset:+d})" if offset else f"({times}{step})")
 
 
+def at_steps(name: str, steps: Iterable[str]) -> str:
+    """The variable at a step of each of its loops, as they are written: h⁽ᵗ⁻¹⁾, a⁽ᵗʼˢ⁾."""
+    return name + superscript(f"({','.join(steps)})")
+
+
 def at_piece(name: str, piece: Piece, step: int | str, offset: int = 0) -> str:
     """What is read of an array at a step: x⁽ᵗ⁺¹⁾, x⁽²ᵗ⁻¹⁾, x⁽ᵗ⁾…x⁽ᵗ⁺²⁾."""
     first = piece.stride * (offset - 1) + piece.first + 1
@@ -83,8 +89,8 @@ def escape(text: str, limit: int = 80) -> str:
     return graphviz.escape(visible(text, limit).replace("&", "&amp;"))
 
 
-LOWERED = re.compile(r"_([^\W_]+)")
-"""A subscript, in a label."""
+LOWERED = re.compile(r"((?:_[^\W_]+)+)")
+"""The subscripts of a name, in a label."""
 SMALLER = 0.7
 """The size of its letters, as a part of the label's."""
 
@@ -93,8 +99,13 @@ def markup(text: str, size: float, limit: int = 80) -> str | None:
     """A visible text in Graphviz's HTML, its subscripts small and below the line; None for a text without any."""
     shown = html.escape(visible(text, limit))
     small = f'<SUB><FONT POINT-SIZE="{SMALLER * size:.1f}">'
-    lowered = LOWERED.sub(lambda part: f"{small}{part[1].translate(_PLAIN)}</FONT></SUB>", shown)
+    lowered = LOWERED.sub(lambda part: f"{small}{_below(part[1])}</FONT></SUB>", shown)
     return lowered if lowered != shown else None
+
+
+def _below(subscripts: str) -> str:
+    """As they stand below the line: of W_h_encoder it is h,encoder."""
+    return subscripts[1:].replace("_", ",").translate(_PLAIN)
 
 
 def escape_tooltip(text: str, limit: int = 400) -> str:
@@ -111,7 +122,7 @@ def identifier(text: str) -> str:
 
 def width(text: str) -> float:
     """How wide a serif italic sets the text, in units of its size: estimated, for want of the font, and generously."""
-    smaller = sum(map(_width, "".join(LOWERED.findall(text))))
+    smaller = sum(map(_width, "".join(map(_below, LOWERED.findall(text)))))
     return sum(map(_width, LOWERED.sub("", text))) + SMALLER * smaller
 
 

@@ -1,7 +1,8 @@
 """Diagrams of a recorded run. How a picture comes about, and the types that are handed on:
 
 Circuit     the components of the run, joined by wires                     (tinygrad_rnn/tracing)
-   ↓        `variables` keeps what a textbook would draw: what has a name
+   ↓        `variables` keeps what a textbook would draw: what has a name. Its `arrow_sources` follow wires through
+            what has none: which steps are read is what the wires say, composed
 Variable    one for each vertex, joined by a Link for each arrow           (drawing_types)
    ↓        `layout` gives every variable a row, a column and a block
 Layout      blocks side by side, one for each loop

@@ -29,8 +29,6 @@ class Way(NamedTuple):
 
 STRAIGHT = Way(0.0, 0.0)
 TOUCHING = 10  # as bad as coming too near this many
-TURNS = [math.radians(degrees) for degrees in (0, 25, -25, 50, -50, 75, -75)]
-S_CURVES = sorted((Way(a, b) for a in TURNS for b in TURNS if a != b), key=lambda way: abs(way.leave) + abs(way.arrive))
 
 
 class Routes:
@@ -71,7 +69,7 @@ class Routes:
         met = {arrow.tail, arrow.head}
         for sample in curve.samples:
             for vertex in self.near.point(start + sample):
-                if vertex.id not in met and vertex.distance(start + sample) < clearance:
+                if vertex.id not in met and vertex.is_within(clearance, start + sample):
                     met.add(vertex.id)
                     yield vertex
 
@@ -120,29 +118,36 @@ class Routes:
             near = (v for v in self.near.point(tail.at + place) if v is not tail and v is not head)
             return min((v.distance(tail.at + place) for v in near), default=math.inf)
 
+        def is_outside(place: complex) -> bool:
+            return min(tail.distance(tail.at + place), head.distance(tail.at + place)) > CLEARANCE
+
         best = way
         for corners in ([0j, *way.corners, head.at - tail.at], [0j, head.at - tail.at]):
             legs = [[*detour(a, b, room), b] for a, b in pairwise(corners)]
             turns = [0j, *(corner for leg in legs for corner in leg)]
             near = [a + (b - a) * share for a, b in pairwise(turns) for share in (0.15, 0.85)]  # tighter round corners
             for corners in (turns[1:-1], near):
-                around = Way(0.0, 0.0, tuple(corners))
+                around = Way(0.0, 0.0, tuple([c for c in corners if is_outside(c)]))
                 if (less := self._trouble(arrow, around, trouble)) < trouble:
                     best, trouble = around, less
         return best
 
     def _trouble(self, arrow: Arrow, way: Way, enough: int) -> int:
         """How bad a way is: the vertices that it comes too near, more so if it touches them.  Stops at `enough`."""
-        curve = self._curve(arrow, way)
         found = 0
-        for clearance, each in ((CLEARANCE, 1), (CLEARANCE / 3, TOUCHING)):
-            before = found
-            for _ in self.met(arrow, curve, clearance):
-                found += each
-                if found >= enough:
-                    return found
-            if found == before:
-                break
+        touched = {arrow.tail, arrow.head}
+        start, met = self.vertices[arrow.tail].at, set(touched)
+        for sample in self._curve(arrow, way).samples:
+            for vertex in self.near.point(start + sample):
+                if vertex.id not in touched and vertex.is_within(CLEARANCE, start + sample):
+                    if vertex.id not in met:
+                        met.add(vertex.id)
+                        found += 1
+                    if vertex.is_within(CLEARANCE / 3, start + sample):
+                        touched.add(vertex.id)
+                        found += TOUCHING
+                    if found >= enough:
+                        return found
         return found
 
     def _ports(self, arrows: Sequence[Arrow]) -> dict[int, Ports]:
@@ -206,7 +211,7 @@ def _loop(vertex: Vertex, turn: float, ports: Ports) -> Curve:
 
 
 def _ways(tail: Vertex, head: Vertex) -> Iterator[Iterable[Way]]:
-    """The ways an arrow may take, the best kind first: arcs; between two rows; curves like an S."""
+    """The ways an arrow may take, the best kind first: arcs; between two rows."""
     # In a column, on alternate sides; else above.
     along = head.at - tail.at
     side = COLUMN * (-1) ** round(tail.y) if tail.x == head.x else math.copysign(ROW, along.real)
@@ -217,8 +222,6 @@ def _ways(tail: Vertex, head: Vertex) -> Iterator[Iterable[Way]]:
         shift = HEADS_APART * (round(tail.x) % 3 - 1)  # the arrows of the next columns go beside it
         lanes = [row + shift for row in (ROW / 2, -ROW / 2, along.imag - ROW / 2, along.imag + ROW / 2)]
         yield [Way(0.0, 0.0, (complex(half, lane), complex(along.real - half, lane))) for lane in lanes]
-    if abs(along.real) < 6 * COLUMN:
-        yield S_CURVES
 
 
 def _directions(corners: list[complex], leave: complex | None, arrive: complex | None, way: Way) -> list[complex]:

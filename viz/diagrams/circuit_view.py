@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from viz.diagrams.drawing_types import ELEMENT, Link, Variable
+from viz.diagrams.drawing_types import ELEMENT, Link, Reach, Variable
 from viz.diagrams.layout import Block, Layout, Point
 from viz.diagrams.options import Pen
 from viz.diagrams.vertices import Arrow, Vertex
@@ -17,9 +17,14 @@ from viz.labels import at_piece, at_step
 APART = 0.36  # between the squares of a longer delay
 GAP = 1.1  # between blocks
 AROUND = (1, 0), (0.8, 0.8), (0.8, -0.8), (-0.8, 0.8), (-0.8, -0.8), (-1, 0)  # a square
-REACHES = {"all": "all t", "last": "t = T", "first": "t = 1"}
+ABOVE = (0, 0.8), (0, -0.8), *AROUND  # … where what comes from the same source as the square is to turn into it
+
+TAKEN = 50  # what a square costs in a place that is taken
+MOST = 20  # uses of a delayed value that are looked at to find its squares a place
 
 Line = tuple[Point, Point]
+Still = tuple[Line, float]
+"""An arrow that is there, and how far squares have to be from it."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,9 @@ class CircuitView:
         chains = [chain for block in layout.blocks for chain in self._block(block)]
         for link in layout.links:
             if not link.delay:
-                label = ", ".join(filter(None, (link.label, REACHES.get(link.reach, link.where))))
-                kind = "all" if link.reach == "all" else "wire"
+                kind = "all" if link.kind == "all" else "wire"
                 ends = self._id[link.source], self._id[link.target]
-                self.arrows.append(pen.arrow(*ends, link, None, label, kind))
+                self.arrows.append(pen.arrow(*ends, link, None, _label(link), kind))
                 for start in link.starts:  # without a delay that it could enter
                     self.arrows.append(pen.arrow(self._id[start], ends[1], link, None, link.label))
         self._taken = [*((v.x, v.y) for v in self.vertices.values()), *(p for chain in chains for p in chain.squares)]
@@ -75,25 +79,23 @@ class CircuitView:
 
     def _chains(self, block: Block) -> Iterator[Chain]:
         """Squares for each value that is delayed, all its uses sharing them, where they are least in the way."""
-        delayed = defaultdict[tuple[Variable, int, int], list[Link]](list)
-        parallel = Counter[tuple[Variable, int, Variable]]()
+        delayed = defaultdict[tuple[Variable, Reach, int], list[Link]](list)
+        parallel = Counter[tuple[Variable, Reach, Variable]]()
         for link in self.layout.links:
             if link.delay and self.layout.block[link.target] is block:
-                ends = link.source, link.delay, link.target
-                delayed[link.source, link.delay, parallel[ends]].append(link)
+                ends = link.source, link.reach, link.target
+                delayed[link.source, link.reach, parallel[ends]].append(link)
                 parallel[ends] += 1
         taken = list(block.at.values())
         still = [(line, 0.37 if abs(line[1][0] - line[0][0]) < 3 else 0.7) for line in self._still(block)]
-        for (_, delay, _), links in sorted(delayed.items(), key=lambda item: item[1][0].source is item[1][0].target):
+        for (_, reach, _), links in sorted(delayed.items(), key=lambda item: item[1][0].source is item[1][0].target):
             source = block.at.get(links[0].source, (block.left - 1, 0.0))
             targets = [block.at[link.target] for link in links]
             fan = self.layout.fan(links[0])
             if fan is not None:
                 chain = Chain(links, [block.at[fan]])
             else:
-                options = list(_beside(source, targets, delay, block))
-                costs = [_cost(source, option, targets, taken, still) + 0.05 * i for i, option in enumerate(options)]
-                chain = Chain(links, options[costs.index(min(costs))])
+                chain = Chain(links, _place(source, targets, reach.delay, block, taken, still))
             still += [(line, 0.8) for line in _way(source, chain.squares, targets)]
             taken += chain.squares
             yield chain
@@ -116,38 +118,68 @@ class CircuitView:
         for id_, (x, y) in zip(ids, chain.squares, strict=True):
             self._add(Vertex(id_, "", x, y, "delay", note=note))
         kind = "delay" if first.target.of is None else "grad"
-        self.arrows.append(Arrow(tail, ids[0], kind=kind))
+        self.arrows.append(Arrow(tail, ids[0], first.reach.letter, kind))
         self.arrows += [Arrow(a, b, kind=kind) for a, b in pairwise(ids)]
         for link in chain.links:
-            self.arrows.append(self.pen.arrow(ids[-1], self._id[link.target], link, None, link.label, kind))
+            self.arrows.append(self.pen.arrow(ids[-1], self._id[link.target], link, None, _label(link), kind))
 
-        starts = dict.fromkeys(self._id[v] for link in chain.links for v in link.starts)
-        if not starts and not all(link.at_zero or link.target.of for link in chain.links):
+        starts = {v: reach for link in chain.links for v, reach in link.starts.items()}
+        entering = [self._begun(ids[0], chain, v, reach) for v, reach in starts.items()]
+        if not entering and not all(link.at_zero or link.target.of for link in chain.links):
             label = at_step(first.source.name, 0) if back else at_step(first.source.name, "T", 1)
             outer = Vertex(f"{ids[0]} start", label, *self._free_beside(chain.squares[0], self.vertices[tail].x))
-            starts = {outer.id: None}
+            entering = [outer.id]
             self._add(outer)
             self.end = max(self.end, outer.x)
-        self.arrows += [Arrow(start, ids[0], kind="initial") for start in starts]
+        self.arrows += [Arrow(start, ids[0], kind="initial") for start in entering]
 
-    def _free_beside(self, square: Point, source: float) -> Point:
+    def _begun(self, square: str, chain: Chain, v: Variable, reach: Reach) -> str:
+        """From where a square gets what it begins with: over one of an outer loop's if that is a step of it before."""
+        if not (reach.letter and reach.delay):
+            return self._id[v]
+        tail = self._id[v]
+        place = self._free_beside(chain.squares[0], self.vertices[tail].x, ABOVE)
+        outer = Vertex(f"{square} from {tail}", "", *place, "delay", note="what the inner loop begins with")
+        self._add(outer)
+        self.end = max(self.end, outer.x)
+        self.arrows.append(Arrow(tail, outer.id, ", ".join(filter(None, (reach.letter, reach.words))), "delay"))
+        return outer.id
+
+    def _free_beside(self, square: Point, source: float, places: Sequence[Point] = AROUND) -> Point:
         """A free place for what enters a square: on the side that is away from the source, if there is one."""
         (x, y), side = square, 1 if square[0] >= source else -1
-        around = [(x + away * dx, y + dy) for away in (side, 2 * side) for dx, dy in AROUND]
+        around = [(x + away * dx, y + dy) for away in (side, 2 * side) for dx, dy in places]
         place = next((p for p in around if all(math.dist(p, other) > 0.7 for other in self._taken)), around[0])
         self._taken.append(place)
         return place
 
 
-def _beside(source: Point, targets: Sequence[Point], delay: int, block: Block) -> Iterator[list[Point]]:
+def _label(link: Link) -> str:
+    return ", ".join(filter(None, (link.label, link.reach.words)))
+
+
+def _place(
+    source: Point, targets: Sequence[Point], delay: int, block: Block, taken: Sequence[Point], still: Sequence[Still]
+) -> list[Point]:
+    """Where the squares of a delay stand: nearby, or farther away if all that is taken."""
+    some = targets[:: max(len(targets) // MOST, 1)]
+    for away in range(4):
+        options = list(_beside(source, targets, delay, block, 0.9 + away))
+        costs = [_cost(source, option, some, taken, still) + 0.05 * i for i, option in enumerate(options)]
+        if min(costs) < TAKEN:
+            break
+    return options[costs.index(min(costs))]
+
+
+def _beside(source: Point, targets: Sequence[Point], delay: int, block: Block, away: float) -> Iterator[list[Point]]:
     """Where the squares of a delay may stand, the best first: beside its ends; to the right if it is of one step."""
     xs, ys = zip(source, *targets, strict=True)
     middle, n = (min(ys) + max(ys)) / 2, abs(delay)
     upward = 1 if sum(ys) > source[1] * len(ys) else -1
     for y in (middle, *(middle + sign * 0.5 * i for i in range(1, 5) for sign in (1, -1))):
         for side in (1, -1) if delay == 1 else (-1, 1):
-            ends = max(side * x for x in xs) + 0.9
-            for x in (ends, max(side * block.left, side * block.right) + 0.9, ends + 0.5):
+            ends = max(side * x for x in xs) + away
+            for x in (ends, max(side * block.left, side * block.right) + away, ends + 0.5):
                 if min(ys) - 0.5 <= y <= max(ys) + 0.5:
                     yield [(side * x, y + (i - (n - 1) / 2) * APART * upward) for i in range(n)]
 
@@ -157,19 +189,16 @@ def _cost(
     squares: Sequence[Point],
     targets: Sequence[Point],
     taken: Sequence[Point],
-    still: Sequence[tuple[Line, float]],
+    still: Sequence[Still],
 ) -> float:
-    """How bad a place is: squares or arrows run into something; arrows turn back, cross others, are long.
-
-    still  arrows that are there, and how far squares have to be from each
-    """
+    """How bad a place is: squares or arrows run into something; arrows turn back, cross others, are long."""
     way = _way(source, squares, targets)
     on = sum(math.dist(square, point) < 0.65 for square in squares for point in taken)
     hit = sum(_distance(point, line) < 0.5 for point in taken for line in way if point not in line)
     hit += sum(_distance(square, line) < room for square in squares for line, room in still)
     crossed = sum(_cross(one, other) for one in way for other, _ in still)
     back, long = _turned_back(source, squares, targets), sum(math.dist(*line) for line in way)
-    return 50 * on + 5 * hit + crossed + 2 * back + 0.1 * long
+    return TAKEN * on + 5 * hit + crossed + 2 * back + 0.1 * long
 
 
 def _way(source: Point, squares: Sequence[Point], targets: Sequence[Point]) -> list[Line]:

@@ -32,15 +32,17 @@ class Space:
         """A place for the label of an arrow, half the label's size being given: at one of these shares of its way."""
         curve, start = self._curves[arrow], self._starts[arrow]
         if (curve, half) not in self._beside:
-            tried = (shares, GAP), (BETWEEN, GAP), (shares, 4 * GAP), (shares, 7 * GAP)
+            tried = (shares, GAP), (BETWEEN, GAP), (shares, 4 * GAP), (shares, 7 * GAP), (BETWEEN, 10 * GAP)
             self._beside[curve, half] = [list(_beside(curve, half, away, some)) for some, away in tried]
-        near, between, *farther = self._beside[curve, half]
+        near, between, *farther, last = self._beside[curve, half]
         # First where no other arrow is as near as its own; where there is no room beside it, farther away.
         tries = [(near, 2 * GAP), (near, GAP / 2), (near, 0.0), (between, 0.0), *((far, 0.0) for far in farther)]
         places = [(start + place, margin) for relative, margin in tries for place in relative]
         place = next((place for place, margin in places if not self._covered(place, half, margin, arrow)), None)
-        if place is None:  # on as few arrows as can be, and on nothing else
-            place = min((place for place, _ in places), key=lambda at: self._covered(at, half, 0.0, arrow, 1000))
+        if place is None:  # on as few arrows as can be, and on nothing else, even if that is far away
+            costs = [(self._covered(at, half, 0.0, arrow, 1000), at) for at, _ in places]
+            costs += [(50 + self._covered(start + at, half, 0.0, arrow, 1000), start + at) for at in last]
+            _, place = min(costs, key=lambda one: one[0])
         return self._take(place, half)
 
     def first_free(self, places: Sequence[complex], half: complex) -> complex:

@@ -97,7 +97,7 @@ class Layout:
             for together in self._linked([v for v in forward if v.loop is None and stage[v] == number]):
                 block = self._beside(together, of) or blocks.setdefault(together[0], Block(None))
                 of |= dict.fromkeys(together, block)
-                if any(link.reach == "last" and link.target in together for link in self._forward):
+                if any(link.kind == "last" and link.target in together for link in self._forward):
                     block.after.update(together)
         of |= {v: of[v.of] for v in variables if v.of is not None}
         for v in variables:
@@ -145,7 +145,7 @@ class Layout:
         before, after, started = set(), set(), False
         for link in self._forward:
             if link.target in inside and link.source.loop is not None:
-                before.add((of[link.source], link.reach))
+                before.add((of[link.source], link.kind))
             elif link.source in inside and link.target.loop is not None:
                 after.add(of[link.target])
             started |= not inside.isdisjoint(link.starts)
@@ -199,10 +199,10 @@ class Layout:
         lowest, base = min(rows.values(), default=0), 0
         for link in into:
             other = self.block[link.source]
-            if other is not block and link.source in other.at and link.reach != "step":
+            if other is not block and link.source in other.at and link.kind != "step":
                 many = 5 if block.axis is not None else 2  # arrows from all steps: steep enough to pass above them
                 each = other.axis is None or block.axis is not None  # one value for all steps: it fans out
-                rise = many if link.reach == "all" else int(each)
+                rise = many if link.kind == "all" else int(each)
                 base = max(base, int(other.at[link.source][1]) + rise - rows[link.target] + lowest)
         return base
 
@@ -265,5 +265,8 @@ def _rows(
                 taken[row] = v in carried
     for v in outside:
         users = [rows[k.target] for k in out[v] if k.target in rows]
-        rows[v] = (max(users) + 1 if v.kind == "target" else min(users) - 1) if users else 0
+        if v.kind == "target":
+            rows[v] = max(users or rows.values(), default=-1) + 1
+        else:
+            rows[v] = min(users, default=1) - 1
     return rows

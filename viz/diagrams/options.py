@@ -103,7 +103,7 @@ class Pen:
     def weights(self, link: Link, t: int) -> np.ndarray | None:
         """How much each step counts that is linked to a target at a time, if attention says so and it is asked for."""
         step = link.target.step(t)
-        if not self.options.weights or link.reach != "all" or step is None:
+        if not self.options.weights or link.kind != "all" or step is None:
             return None
         return attention_weights(step, len(link.source.component.visits))
 

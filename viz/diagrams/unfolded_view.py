@@ -72,8 +72,18 @@ class UnfoldedView:
                 x += width
             else:
                 gaps.append(x)
-        self._middle[block] = (min(columns.values()) + max(columns.values())) / 2
+        first, last = min(columns.values()), max(columns.values())
+        self._middle[block] = (first + last) / 2 if self._is_free(block, (first + last) / 2) else first
         return x + after
+
+    def _is_free(self, block: Block, middle: float) -> bool:
+        """Whether what happens once can stand in the middle of the steps of a loop: whether none of these does."""
+        assert block.axis is not None
+        steps, gaps = self._columns[block.axis].values(), self._gaps[block.axis]
+        once = [block.at[v] for v in block.members if v.loop is None and (v.of or v) not in block.after]
+        every = [block.at[v] for v in block.members if v.loop is not None]
+        taken = [(x, row) for dx, row in every for x in (*gaps, *(step + dx for step in steps))]
+        return all(math.dist((middle + dx, row), place) > 0.7 for dx, row in once for place in taken)
 
     def _room(self, block: Block) -> float:
         """How far apart columns must be for labels between them, and for arrows over several rows of variables."""
@@ -88,7 +98,7 @@ class UnfoldedView:
     def _margins(self, block: Block) -> tuple[int, int]:
         """How many steps are drawn that do not happen: before the first and after the last, as h⁽⁰⁾ is."""
         forward = [k for k in self.layout.links if k.target.of is None and k.source.loop == block.axis]
-        beyond = [link.delay for link in forward if None in link.instead.values()]
+        beyond = [link.delay for link in forward if link.nameless]
         return max([0 if self._middle else 1, *beyond]), -min([0, *beyond])
 
     # -- variables -------------------------------------------------------------------------------------------
@@ -173,34 +183,14 @@ class UnfoldedView:
             times: Sequence[int] = [0]
         else:
             drawn = {step - 1 for step in self._columns[target.loop]}
-            if link.reach == "step" and link.delay:
+            if link.kind == "step" and link.delay:
                 drawn |= {t + link.delay for t in drawn}
             times = sorted(t for t in drawn if 0 <= t < self.lengths[target.loop] and target.step(t) is not None)
         for t in times:
-            if link.times is None or t in link.times:
-                weights = self.pen.weights(link, t)
-                for tail, s in self._tails(link, t):
-                    weight = None if weights is None else float(weights[s])
-                    self._arrow(tail, self.at(target, t), link, t, weight)
-
-    def _tails(self, link: Link, t: int) -> list[tuple[str, int]]:
-        """Where the arrows into a target at a time come from, and the time of each."""
-        source, delay, reach = link.instead.get(t) or (link.source, link.delay, link.reach)
-        if reach == "at" and source.loop is not None:
-            return [(self.at(source, s), s) for s in link.steps.get(t, ())]
-        if reach != "step" or source.loop is None:
-            return self._ends(source, reach)
-        if link.target.of is not None and not 0 <= t - delay < self.lengths[source.loop]:
-            return []  # no gradient comes from beyond the end
-        return [(self.at(source, t - delay), t - delay)]
-
-    def _ends(self, v: Variable, reach: str) -> list[tuple[str, int]]:
-        """One end of a loop, or all of it."""
-        if v.loop is None:
-            return [(self.at(v, 0), 0)]
-        times = [t for t in range(self.lengths[v.loop]) if v.step(t) is not None]
-        ends = times if reach == "all" else times[:1] if reach == "first" else times[-1:]
-        return list({self.at(v, t): t for t in ends}.items())
+            weights = self.pen.weights(link, t)
+            for v, s in link.places(t):
+                weight = None if weights is None else float(weights[s])
+                self._arrow(self.at(v, s), self.at(target, t), link, t, weight)
 
     def _arrow(self, tail: str, head: str, link: Link, t: int, weight: float | None) -> None:
         """An arrow. Into steps that are not drawn it goes along its row; all from or to one place are one."""
@@ -221,7 +211,7 @@ class UnfoldedView:
             before = self._gap_arrows.setdefault((tail, head), len(self.arrows))
             if before < len(self.arrows):
                 known = self.arrows[before].label
-                label = ", ".join(dict.fromkeys(filter(None, (*known.split(", "), label))))
+                label = ", ".join(dict.fromkeys(filter(None, f"{known}, {label}".split(", "))))
                 self.arrows[before] = self.pen.arrow(tail, head, link, t, label)
                 return
         via = () if into else self._way_below(tail, link, t)
@@ -244,7 +234,7 @@ class UnfoldedView:
 
     def _way_below(self, tail: str, link: Link, t: int) -> tuple[Point, ...]:
         """What comes from before a loop runs below the steps in between, to rise beside the one that it goes to."""
-        if link.reach == "step" or link.target.loop is None or link.target.of is not None:
+        if link.kind == "step" or link.target.loop is None or link.target.of is not None:
             return ()
         block = self.layout.block[link.target]
         if block is self.layout.block[link.source]:

@@ -8,20 +8,20 @@ Of the backward pass, the complete gradients of the variables are shown, ∂L/�
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
-from tinygrad_rnn.tracing.circuit import Circuit, Component, Wire
-from tinygrad_rnn.tracing.reading import NAMELESS, Reading
+from tinygrad_rnn.tracing.circuit import Along, Circuit, Component
+from tinygrad_rnn.tracing.operands import name_of_operand
+from tinygrad_rnn.tracing.reading import Reading
 from tinygrad_rnn.tracing.recorder import Step
 from tinygrad_rnn.tracing.sequences import stacked
-from viz.diagrams.arrow_sources import Path, Paths, merged
+from viz.diagrams.arrow_sources import Path, Paths
 from viz.diagrams.attention_weights import scores
-from viz.diagrams.drawing_types import ELEMENT, Link, Part, Start, Variable
-from viz.diagrams.initial_values import named_as_steps
+from viz.diagrams.drawing_types import ELEMENT, Link, Part, Reach, Variable, reach
 from viz.diagrams.trees import returned
 from viz.diagrams.weights import PRODUCTS, Weights
 from viz.labels import at_step, label
@@ -46,6 +46,7 @@ class Variables:
     ):
         self.circuit, self.reading, self.every = circuit, reading, every
         self._gradients = gradients or {}
+        self._nested = any(c.nested for c in circuit.components)
         self._weights = Weights(circuit.components, reading)
         self.sequences = reading.sequences
         self._wires = [one for c in circuit.components for wire in c.wires for one in (wire, *wire.others)]
@@ -60,11 +61,10 @@ class Variables:
         losses = self._losses(shown, users)
         self._variable = {c: self._forward(c, losses, users[c]) for c in shown if c not in self._gradient_of}
         self._variable |= {c: self._gradient(c) for c in shown if c in self._gradient_of}
-        every_one = [self._variable[c] for c in shown]
-        links = [self._link(path, v) for v in every_one for path in self._paths_to(v)]
-        self.links = named_as_steps(links, circuit.lengths, self._stand_ins())
-        parts = {part.component for v in every_one if v.of is None for part in v.parts}
-        self.all = [v for v in every_one if v.component not in parts]
+        self._place = {part.component: (v, part) for v in self._variable.values() for part in v.parts}
+        self._name_stand_ins()
+        self.all = [v for c, v in self._variable.items() if self._place[c][0] is v]
+        self.links = [link for v in self.all for link in self._links(v)]
         if not weighted:
             self._gather()
 
@@ -75,14 +75,14 @@ class Variables:
         if c in self._weights or c in self._hidden or self.sequences.is_hidden(c):
             return False
         is_element = self._element_name(c) is not None
-        if is_element and c not in self._read and c not in self._outputs:  # as x[0] only to see its shape
+        if (is_element or c.kind == "input") and c not in self._read and c not in self._outputs:  # x[0] for its shape
             return False
         if c.visits[0].forward is not None:
             return c in self._gradient_of
         if stacked(c) and not c.name:
             return self.every or c in self._read_in_loops
-        if c in self.reading.data and self.reading.names[c] in NAMELESS["input"]:
-            return c.visits[0].shape != ()  # a number without a name is a factor like any other
+        if c in self.reading.data and c.visits[0].shape == () and c not in self._named_operands:
+            return False  # a number without a name is a factor like any other
         if self.every or c.kind in ("input", "failed") or self._is_named(c):
             return True
         return is_element or c in self._delayed or c in self._returned or c in self._outputs
@@ -113,6 +113,13 @@ class Variables:
         others = [wire.source for wire in c.wires if wire.source not in self._weights]
         is_product = not c.name and c.operation is not None and c.operation.name in PRODUCTS
         return is_product and len(others) == 1 and self._is_named(others[0])
+
+    @cached_property
+    def _named_operands(self) -> set[Component]:
+        """What has a name where the code reads it, as the mask in `mask[t] * h`."""
+        forward = (c for c in self.circuit.components if c.visits[0].forward is None)
+        operands = ((c.visits[0].site, i, wire.source) for c in forward for i, wire in enumerate(c.wires))
+        return {c for site, i, c in operands if c.name or (site is not None and name_of_operand(site, i))}
 
     @cached_property
     def _read(self) -> set[Component]:
@@ -162,7 +169,8 @@ class Variables:
             kind = "target" if of_losses and not is_read and len(users) <= 2 * len(of_losses) else "input"
         elif c in losses and (self._is_named(c) or not self.every):
             kind = "loss"
-        return Variable(c, name, kind, self.sequences.axis(c), self.sequences.piece(c) or ELEMENT)
+        piece = self.sequences.piece(c) or ELEMENT
+        return Variable(c, name, kind, self.sequences.axis(c), piece, parts=(Part(c),))
 
     def _element_name(self, c: Component) -> str | None:
         """What an element is called: as the array that it is of, at the step if it is a single one."""
@@ -191,16 +199,19 @@ class Variables:
         }
         found = {}
         for c in named:
-            made = defaultdict[tuple[Component, int], list[int]](list)
+            made, unseen = defaultdict[tuple[Component, int], list[int]](list), list[int]()
             for t, step in c.timed:
                 gradient = self._gradients.get(step)
                 if gradient in of_step:
                     part, at = of_step[gradient]
                     made[part, at - t if part.axes else 0].append(t)
-            parts = [Part(part, frozenset(times), ahead) for (part, ahead), times in made.items()]
-            parts.sort(key=lambda part: -len(part.times))
-            if parts:
-                found[parts[0].component] = c, tuple(parts)
+                elif gradient is not None:  # made in an inner loop, of which the last visit alone is drawn
+                    unseen.append(t)
+            order = sorted(made, key=lambda part: -len(made[part]))
+            if order:
+                made[order[0]] += unseen
+                parts = tuple([Part(part, frozenset(made[part, ahead]), ahead) for part, ahead in order])
+                found[parts[0].component] = c, parts
         return found
 
     def _has_gradient(self, c: Component) -> bool:
@@ -208,48 +219,113 @@ class Variables:
         is_computed = c.kind == "operation" and c.visits[0].forward is None
         return self._is_named(c) and is_computed and c not in self._outputs and self._is_shown(c)
 
+    def _name_stand_ins(self) -> None:
+        """Call what stands in for a step as that step: h⁽⁰⁾. If it is a step that there is, it is that variable."""
+        for c, (of, step) in self.reading.stands_in.items():
+            of, ago = self.sequences.element(of)
+            v, variable, step = self._variable.get(c), self._variable.get(of), step - ago
+            if v is None or variable is None or c.loop is not None:
+                continue
+            assert variable.loop is not None
+            T = self.circuit.lengths[variable.loop]
+            if not 1 <= step <= T:
+                v.name = at_step(variable.name, step) if step < 1 else at_step(variable.name, "T", step - T)
+            elif not any(gradient.of is v for gradient in self._variable.values()):
+                part = Part(c, frozenset({step - 1}))
+                variable.parts = (part, *variable.parts)
+                self._place[c] = variable, part
+
     def _gather(self) -> None:
         """Let all steps of a loop that each step of another reads meet in one vertex [h]: few arrows for many."""
         gathered: dict[Variable, Variable] = {}
         for i, link in enumerate(self.links):
-            if link.reach == "all" and link.target.of is None and None not in (link.source.loop, link.target.loop):
-                if link.source not in gathered:
-                    states = Variable(link.source.component, f"[{link.source.name}]", "variable", None)
-                    gathered[link.source] = states
-                    self.all.insert(self.all.index(link.source) + 1, states)
-                    self.links.append(replace(link, target=states, label="", times=None, instead={}))
-                self.links[i] = replace(link, source=gathered[link.source], reach="once")
+            source, target = link.source, link.target
+            if link.kind == "all" and target.of is None and None not in (source.loop, target.loop):
+                if source not in gathered:
+                    states = Variable(source.component, f"[{source.name}]", "variable", None, parts=source.parts)
+                    gathered[source] = states
+                    self.all.insert(self.all.index(source) + 1, states)
+                    every_one = _always(link.places(target.component.first))
+                    self.links.append(replace(link, target=states, label="", places=every_one))
+                together = _always([(gathered[source], 0)])
+                self.links[i] = replace(link, source=gathered[source], reach=Reach(), places=together)
 
     # -- how they are linked ---------------------------------------------------------------------------------
 
-    def _paths_to(self, target: Variable) -> list[Path]:
+    def _links(self, target: Variable) -> Iterator[Link]:
+        """One link for all that is read from the same steps of a variable, by whatever components the target is."""
+        found = defaultdict[tuple, list[tuple[Part, Path]]](list)
+        for part in target.parts:
+            for path in self._paths_to(part, target):
+                source, _ = self._place[path.source]
+                if source is target and target.loop is None:  # a running sum
+                    continue
+                found[source, self._reach(path, part, target), path.is_plain].append((part, path))
+        for (source, reached, _), read in found.items():
+            paths = [path for _, path in read]
+            weights = dict.fromkeys(weight for path in paths for weight in path.weights)
+            matrices = [w.text for w in weights if w.matrix]
+            others = [w.text for w in weights if not (w.is_number and target.kind == "loss")]
+            label = ", ".join(filter(None, dict.fromkeys(matrices or others)))
+            initial = {c: (along, part) for part, path in read for c, along in path.initial if target.of is None}
+            named = {c: self._place[c][0] for c in initial if c in self._place}
+            starts = {
+                v: reach(initial[c][0], c, initial[c][1].component, self._nested)
+                for c, v in named.items()
+                if v.component is c
+            }
+            zero = len(starts) < len(named) or all(
+                c.kind == "constant" and not np.any(c.visits[0].value) for c in initial
+            )
+            nameless = len(named) < len(initial)
+            fixed = all(path.fixed for path in paths)
+            yield Link(
+                source, target, label, reached, partial(self._places, target, read), fixed, starts, nameless, zero
+            )
+
+    def _paths_to(self, part: Part, target: Variable) -> list[Path]:
+        found = self._paths.to(part.component)
         if target.of is None:
-            return self._paths.to(target.component)
-        found: list[Path] = []
-        for part in target.parts:  # only what flows back; and that begins at the loss
-            back = [path for path in self._paths.to(part.component) if path.source in self._gradient_of]
-            for path in back or [Path(c, delay=part.ahead) for c in self._outputs]:
-                behind = self._gradient_of[path.source][1][0].ahead if back else 0
-                found.append(replace(path, delay=path.delay - part.ahead + behind, times=part.times, instead={}))
-        return merged(found)
+            return found
+        # Only what flows back; and that begins at the loss.
+        back = [path for path in found if path.source in self._gradient_of]
+        ago = (Along("step", (1,), -part.ahead),)
+        return back or [Path(c, ago, (partial(_step_before, c, part.ahead),)) for c in self._outputs]
 
-    def _link(self, path: Path, target: Variable) -> Link:
-        instead = {t: self._start(value) for t, value in path.instead.items()}
-        values = [value.source for value in path.instead.values()]
-        zero = all(c.kind == "constant" and not np.any(c.visits[0].value) for c in values)
-        matrices = [w.text for w in path.weights if w.matrix]
-        others = [w.text for w in path.weights if not (w.is_number and target.kind == "loss")]
-        source, label = self._variable[path.source], ", ".join(filter(None, dict.fromkeys(matrices or others)))
-        found = path.delay, path.reach, path.fixed, path.times, instead, zero, path.steps, path.where
-        return Link(source, target, label, *found)
+    def _reach(self, path: Path, part: Part, target: Variable) -> Reach:
+        """Which steps of the source's variable a path leads from, to a target of which a part is the component."""
+        source, behind = self._place[path.source]
+        if source.loop is None:
+            return Reach()
+        if part.component.loop is None and part.times and target.loop == source.loop:  # a step of its own
+            t = min(part.times)
+            places = self._places(target, [(part, path)], t)
+            if len(places) == 1:
+                return Reach("step", t - places[0][1])
+        if not path.along:
+            assert behind.times is not None
+            if target.loop == source.loop and (len(behind.times) > 1 or part.times == behind.times):
+                return Reach("step")
+            return Reach("first", words="t = 1") if 0 in behind.times else Reach("last", words="t = T")
+        found = reach(path.along, source.component, part.component, self._nested)
+        return found._replace(delay=found.delay + behind.ahead - part.ahead) if found.kind == "step" else found
 
-    def _stand_ins(self) -> Iterator[tuple[Variable, Variable, int]]:
-        """What happens once and stands in for a step of a loop; of which variable, and which step."""
-        for c, (of, step) in self.reading.stands_in.items():
-            of, ago = self.sequences.element(of)
-            if c in self._variable and of in self._variable and c.loop is None:
-                yield self._variable[c], self._variable[of], step - ago
+    def _places(self, target: Variable, read: list[tuple[Part, Path]], t: int) -> list[tuple[Variable, int]]:
+        """What is read at a time over some of the paths to a target."""
+        found: dict[tuple[Variable, int], None] = {}
+        for part, path in read:
+            if part is target.part(t):
+                for c, s in (place for reads in path.reads for place in reads(t + part.ahead)):
+                    v, behind = self._place[c]
+                    time = 0 if v.loop is None else behind.time(s, t)
+                    if target.of is None or v.step(time) is not None:  # no gradient comes from beyond the end
+                        found[v, time] = None
+        return list(found)
 
-    def _start(self, value: Wire) -> Start | None:
-        variable = self._variable.get(value.source)
-        return None if variable is None else Start(variable, value.delay, value.reach)
+
+def _step_before(c: Component, ago: int, t: int) -> list[tuple[Component, int]]:
+    return [(c, t - ago)]
+
+
+def _always(places: list[tuple[Variable, int]]) -> Callable[[int], list[tuple[Variable, int]]]:
+    return lambda _: places

@@ -113,6 +113,18 @@ class Vertex:
         away = point - self.at
         return abs(away) - self.reach(unit(away) or 1)
 
+    def is_within(self, clearance: float, point: complex) -> bool:
+        """Whether a point is that near to its outline, or inside; between two circles of the outline it is measured."""
+        away = abs(point - self.at) - clearance
+        inner, outer = self._circles
+        return away < inner or (away < outer and self.distance(point) < clearance)
+
+    @cached_property
+    def _circles(self) -> tuple[float, float]:
+        """The radii of the largest circle in its outline and of the smallest around it."""
+        corner = math.sqrt(2) if self.kind in ("parameter", "delay") else 1.0
+        return min(self.width, self.height) / 2, max(self.width, self.height) / 2 * corner
+
 
 @dataclass(frozen=True)
 class Arrow:

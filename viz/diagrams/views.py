@@ -24,13 +24,16 @@ from viz.diagrams.vertices import Arrow, Vertex
 def circuit(graph: Graph, **options: Any) -> Diagram:
     """The circuit: each variable once, a black square for each step of delay. Options: see viz/diagrams/options.py.
 
+    Where loops are nested, t counts the steps of the outermost, s those of a loop within it, r of one within that: a
+    letter beside a square says along which loop it delays, "s = S" that the last step is read, "all s" every one.
     Of a recorded backward pass, the circuit of backpropagation through time: its delays point the other way.
     Raises FoldError if the run has no circuit, TypeError for an option that there is not, ValueError for its value.
     """
     chosen = Options(**options)
-    variables, pen = _read(graph, chosen)
+    variables, pen = _read(graph, _folded(graph), chosen)
     view = CircuitView(Layout(variables, folded=True), pen)
-    return _diagram(view.vertices.values(), view.arrows, chosen)
+    said = _said_of_outer_loops(graph, variables.circuit, chosen)
+    return _diagram(view.vertices.values(), view.arrows, said)
 
 
 def unfolded(graph: Graph, **options: Any) -> Diagram:
@@ -40,9 +43,9 @@ def unfolded(graph: Graph, **options: Any) -> Diagram:
     ValueError for steps that did not happen, TypeError for an option that there is not.
     """
     chosen = Options(**options)
-    variables, pen = _read(graph, chosen, or_run=True)
+    variables, pen = _read(graph, _along_time_or_run(graph), chosen)
     view = UnfoldedView(Layout(variables, folded=False), pen, variables.circuit.lengths, chosen.steps)
-    return _diagram(view.vertices.values(), view.arrows, chosen)
+    return _diagram(view.vertices.values(), view.arrows, _said_of_outer_loops(graph, variables.circuit, chosen))
 
 
 def side_by_side(graph: Graph, **options: Any) -> Diagram:
@@ -51,29 +54,32 @@ def side_by_side(graph: Graph, **options: Any) -> Diagram:
     Options: see viz/diagrams/options.py. Raises what `circuit` and `unfolded` raise.
     """
     chosen = Options(**options)
-    variables, pen = _read(graph, chosen)
+    variables, pen = _read(graph, _folded(graph), chosen)
     left = CircuitView(Layout(variables, folded=True), pen)
+    if (along_time := _along_time(graph))[0] is not variables.circuit:
+        variables, _ = _read(graph, along_time, chosen)
     unfolding = Layout(variables, folded=False)
     right = UnfoldedView(unfolding, pen, variables.circuit.lengths, chosen.steps, left.end + 1.9)
     rows = [vertex.y for vertex in left.vertices.values()]
     middle = (max(rows, default=0) + min(rows, default=0)) / 2
     between = [Vertex(f"unfold {end}", "", left.end + x, middle, "anchor") for end, x in (("from", 0.55), ("to", 1.25))]
     arrow = Arrow("unfold from", "unfold to", "unfold", "unfold")
-    return _diagram(
-        [*left.vertices.values(), *between, *right.vertices.values()], [*left.arrows, arrow, *right.arrows], chosen
-    )
+    vertices = [*left.vertices.values(), *between, *right.vertices.values()]
+    titled = _said_of_outer_loops(graph, variables.circuit, chosen)
+    return _diagram(vertices, [*left.arrows, arrow, *right.arrows], titled)
 
 
-def _read(graph: Graph, options: Options, or_run: bool = False) -> tuple[Variables, Pen]:
-    """What there is to draw of a run along its time, and what writes on it.
-
-    or_run  of a run that has no circuit, the run itself, in which everything happens once
-    """
-    folded, reading = _circuit_or_run(graph) if or_run else _along_time(graph)
+def _read(graph: Graph, folded: tuple[Circuit, Reading], options: Options) -> tuple[Variables, Pen]:
+    """What there is to draw of a circuit of a run, and what writes on it."""
     flowing = graph.backward().gradients if options.gradients and not graph.gradients else graph.gradients
     every = options.detail == "operations"
-    variables = Variables(folded, reading, every=every, gradients=graph.gradients, weighted=options.weights)
+    variables = Variables(*folded, every=every, gradients=graph.gradients, weighted=options.weights)
     return variables, Pen(options, flowing if options.gradients else None)
+
+
+def _folded(graph: Graph) -> tuple[Circuit, Reading]:
+    """The circuit, and how it is read; of both passes along its time, for so gradients are found."""
+    return _along_time(graph) if graph.gradients else (graph.fold(), graph.reading)
 
 
 def _along_time(graph: Graph) -> tuple[Circuit, Reading]:
@@ -82,8 +88,8 @@ def _along_time(graph: Graph) -> tuple[Circuit, Reading]:
     return folded, graph.reading if folded is graph.fold() else graph.read(folded)
 
 
-def _circuit_or_run(graph: Graph) -> tuple[Circuit, Reading]:
-    """The circuit; of a run that has none, the run itself, in which everything happens once. And how it is read."""
+def _along_time_or_run(graph: Graph) -> tuple[Circuit, Reading]:
+    """The same; of a run that has no circuit, the run itself, in which everything happens once."""
     try:
         return _along_time(graph)
     except FoldError:
@@ -92,8 +98,23 @@ def _circuit_or_run(graph: Graph) -> tuple[Circuit, Reading]:
             wires = [Wire(ref(of[x]), reach="once") for x in step.inputs]
             of[step] = Component(step.kind, [step], wires)
         run = Circuit(list(of.values()), [])
-        run.outputs = [of[step] for step in graph.outputs]
+        loss = next(iter(graph.gradients), None)  # of both passes the outputs are the gradients
+        run.outputs = [of[step] for step in (graph.outputs if loss is None else [loss])]
         return run, Reading(run, run.outputs, is_run=True)
+
+
+def _said_of_outer_loops(graph: Graph, along_time: Circuit, options: Options) -> Options:
+    """With a word in the title on outer loops of which the circuit along its time shows one iteration."""
+    if not along_time.lengths or along_time is graph.fold() or along_time.lengths != graph.fold().lengths:
+        return options  # chunks that stand side by side are all there
+    pairs = zip(graph.fold().components, along_time.components, strict=True)
+    kept = [(c, one.axes[0]) for c, one in pairs if one.axes and c.visits[0].forward is None]
+    outer = {axis.loop for c, one in kept for axis in c.axes[: c.axes.index(one)]} - {one.loop for _, one in kept}
+    if not outer:
+        return options
+    times = " × ".join(str(along_time.lengths[loop]) for loop in sorted(outer))
+    words = f"one of {times} iterations of the outer loop{'s' * (len(outer) > 1)}"
+    return replace(options, title=f"{options.title} ({words})" if options.title else words)
 
 
 def _diagram(vertices: Iterable[Vertex], arrows: Iterable[Arrow], options: Options) -> Diagram:

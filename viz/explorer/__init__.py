@@ -173,7 +173,8 @@ def _summary(run: Playback) -> str:
     forward = sum(stop.count for stop in run.stops) - backward
     count = f"{forward:,} operations forward" + (f", {backward:,} backward" if backward else "")
     losses = [step for step in run.forward.outputs if step.shape == ()]
-    return ". ".join([count, *(f"{run.name(s) or visible(s.label, 80)} = {number(s.value.item())}" for s in losses)]) + "."
+    values = [f"{run.name(s) or visible(s.label, 80)} = {number(s.value.item())}" for s in losses]
+    return ". ".join([count, *values]) + "."
 
 
 def _figures(data: _Data) -> Iterator[str]:

@@ -64,6 +64,8 @@ def _written(step: Step, names: Callable[[Step], Written | None], depth: int) ->
         return _text(step.inputs[0], names, depth)
     if operation == "multiply" and step.inputs[0] is step.inputs[1]:
         return f"{operand(0, 5)}²", 4
+    if operation == "multiply" and _is_outer(*step.inputs):
+        return f"{operand(0, 3)} {_transposed(operand(1, 5))}", 3
     if glyph in BINDS and len(step.inputs) == 2:
         binds = BINDS[glyph]
         left = operand(0, binds)
@@ -75,6 +77,11 @@ def _written(step: Step, names: Callable[[Step], Written | None], depth: int) ->
     if operation == "getitem":
         return f"{operand(0, 5)}[{', '.join(map(_index, step.attributes['index']))}]", 5
     return f"{glyph}({', '.join(operand(i) for i in range(len(step.inputs)))})", CLOSED
+
+
+def _is_outer(left: Step, right: Step) -> bool:
+    """Whether a product of these, element by element, is a column times a row."""
+    return len(left.shape) == 2 and left.shape[1] == 1 and len(right.shape) == 1
 
 
 def _transposed(text: str) -> str:
