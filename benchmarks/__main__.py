@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-NAMES = "compare", "lines", "lstm", "chain", "checkpoint", "record", "draw", "imports"
+NAMES = "compare", "lines", "lstm", "chain", "checkpoint", "record", "draw", "imports", "compiled"
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
     autodiff/   tensors, operations with their derivatives, the backward pass, gradients of functions
     nn/         modules, initial values, optimisers, checkpoints
     tracing/    a run recorded as a graph, and the graph folded into a circuit
+    compiled/   the NumPy program of a circuit, forward and backward
 
 Each folder knows those above it. What to read first:
 
@@ -25,6 +26,7 @@ from .autodiff.operations import *
 from .autodiff.operations import methods as _methods  # noqa: F401  (attaches the operators to Tensor)
 from .autodiff.tensor import Tensor, name
 from .autodiff.transforms import checkpoint, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .compiled.compile import Compiled, CompileError, compile
 from .nn.modules import Dropout, Embedding, Linear, Module, Parameter
 from .nn.optimisers import SGD, Adam, AdamW, RMSProp, clip_grad_norm, clip_grad_value
 from .tracing.circuit import Circuit, FoldError
@@ -41,7 +43,7 @@ __all__ = [
     "Module", "Parameter", "Linear", "Embedding", "Dropout",
     "SGD", "Adam", "AdamW", "RMSProp", "clip_grad_norm", "clip_grad_value",
     # records and circuits
-    "record", "Graph", "Circuit", "FoldError",
+    "record", "Graph", "Circuit", "FoldError", "compile", "Compiled", "CompileError",
 ]
 # fmt: on
 __all__ += operations.__all__
