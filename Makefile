@@ -16,8 +16,8 @@ gallery: .venv/with-gallery ## the lecture, running: a page a topic, as build/ga
 	$(RUN) viz.gallery $(if $(filter 1,$(QUICK)),--quick)
 	@echo "The gallery is $(CURDIR)/build/gallery/index.html"
 
-test: .venv/with-test,gallery ## run the tests
-	$(RUN) pytest -q
+test: .venv/with-test,gallery ## run the tests, on all cores
+	$(RUN) pytest -q --numprocesses=auto --dist=loadfile
 
 claims: .venv/with-gallery ## measure what is said of the models, within an hour (QUICK=1: what shows within a minute)
 	$(RUN) zoo claims $(if $(filter 1,$(QUICK)),--quick)
