@@ -217,7 +217,7 @@ def test_any_texts_at_all_are_shown_literally_but_for_what_marks_a_subscript(nam
 
 
 def _lowered(subscript: re.Match[str]) -> str:
-    return subscript[1].translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789"))
+    return subscript[1][1:].replace("_", ",").translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789"))
 
 
 @needs_dot

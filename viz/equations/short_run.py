@@ -70,12 +70,16 @@ class ShortRun:
         return found
 
     def seen_from(self, c: Component, point: Point, place: Place) -> Place:
-        """A recorded place as far from a point of the short run as it was from what was recorded there."""
+        """A recorded place as far from a point of the short run as it was from what was recorded there; or, where that
+        is from one end of a loop to the other, the step that stands for it."""
         source, at = place
-        away = dict(zip(frame_of(c), zip(point, self.expanded(frame_of(c), point), strict=True), strict=True))
+        away = {
+            loop: t - far for loop, t, far in zip(frame_of(c), point, self.expanded(frame_of(c), point), strict=True)
+        }
+        near = [t + away.get(loop, 0) for loop, t in zip(frame_of(source), at, strict=True)]
         return source, tuple(
-            t + away[loop][0] - away[loop][1] if loop in away else self.shortened(loop, t)
-            for loop, t in zip(frame_of(source), at, strict=True)
+            moved if loop in away and 0 <= moved < self.lengths[loop] else self.shortened(loop, t)
+            for loop, t, moved in zip(frame_of(source), at, near, strict=True)
         )
 
     def taken(self, c: Component, wire: Wire, point: Point) -> tuple[Wire, list[Point]]:
