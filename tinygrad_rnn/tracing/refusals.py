@@ -127,5 +127,5 @@ def _numbers(of: Mapping[Point, int]) -> str:
 
 
 def _listed(steps: Sequence[int]) -> str:
-    shown = [str(t + 1) for t in dict.fromkeys(steps)]
-    return ", ".join(shown if len(shown) < 8 else [*shown[:6], "…", shown[-1]])
+    numbers = [str(t + 1) for t in dict.fromkeys(steps)]
+    return ", ".join(numbers if len(numbers) < 8 else [*numbers[:6], "…", numbers[-1]])

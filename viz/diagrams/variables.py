@@ -47,7 +47,9 @@ class Variables:
         self.circuit, self.reading, self.every = circuit, reading, every
         self._gradients = gradients or {}
         self._nested = any(c.nested for c in circuit.components)
-        self._weights = Weights(circuit.components, reading)
+        named = [c for c in circuit.components if c.name and c.operation is not None]
+        of_variables = {g for c in named for step in c.visits if (g := self._gradients.get(step)) is not None}
+        self._weights = Weights(circuit.components, reading, of_variables)
         self.sequences = reading.sequences
         self._wires = [one for c in circuit.components for wire in c.wires for one in (wire, *wire.others)]
         self._outputs = [c if c.name else stacked(c) or c for c in reading.outputs]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import numpy as np
 
 from tinygrad_rnn.tracing.circuit import Component, Wire
 from tinygrad_rnn.tracing.reading import Reading
+from tinygrad_rnn.tracing.recorder import Step
 from viz.labels import label
 
 PRODUCTS = ("matmul", "multiply", "einsum")
@@ -29,14 +31,21 @@ class Weight(NamedTuple):
 
 
 class Weights:
-    """How the weights of a circuit are written, and which of them are trained. No arrow comes from them."""
+    """How the weights of a circuit are written, and which of them are trained. No arrow comes from them.
 
-    def __init__(self, components: Iterable[Component], reading: Reading):
+    gradients  steps that are gradients of variables. These are no weights, nor is what is computed from them, though in
+               a linear network they are computed from parameters alone
+    """
+
+    def __init__(self, components: Iterable[Component], reading: Reading, gradients: AbstractSet[Step]):
         self._reading = reading
         self._written: dict[Component, tuple[str, ...]] = {}
         self._trained: dict[Component, bool] = {}
+        flowing: set[Component] = set()
         for c in components:
-            if c in reading.weights:
+            if not flowing.isdisjoint(w.source for w in c.wires) or not gradients.isdisjoint(c.visits):
+                flowing.add(c)
+            elif c in reading.weights:
                 is_array = c.kind == "constant" and not c.name and np.size(c.visits[0].value) > 1
                 self._written[c] = self._expression(c) if c.wires else () if is_array else (label(c, reading),)
                 self._trained[c] = c.kind == "parameter" or any(self._trained[w.source] for w in c.wires)
