@@ -1,12 +1,10 @@
 """Random recurrent programs: compiled, they give the engine's loss and gradients at any length, or they are refused."""
 
 import re
-from collections import Counter
 
 from compiling import agree, by_engine, by_program
 from folding import compiled, sequence
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from test_fold_random_nests import PROGRAMS, SEED, nests
+from test_fold_random_nests import PROGRAMS, nests, tally
 from test_fold_random_programs import written
 
 import tinygrad_rnn as tg
@@ -42,23 +40,7 @@ def outcome(program, lengths):
 
 
 def outcomes(strategy, lengths, programs):
-    counts: Counter[str] = Counter()
-
-    @seed(SEED)
-    @settings(
-        max_examples=programs,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def count(program):
-        counts[outcome(compiled(program.source), lengths(program))] += 1
-
-    count()
-    print(counts)
-    return counts
+    return tally(strategy, lambda program: outcome(compiled(program.source), lengths(program)), programs)
 
 
 def test_of_programs_with_lags_layers_and_directions_8_of_10_compile_and_none_is_wrong():

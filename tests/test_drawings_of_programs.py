@@ -458,8 +458,10 @@ def test_the_backward_pass_of_a_run_without_a_circuit_is_drawn_from_its_loss():
     assert gradients == ["∂L/∂h"] * 6
 
 
-@pytest.mark.parametrize("view", [viz.circuit, viz.unfolded])
-def test_the_gradients_of_a_linear_network_are_drawn_though_they_are_of_weights_alone(view):
+@pytest.mark.parametrize(
+    ("view", "steps"), [(viz.circuit, [("L", "∂L/∂h")]), (viz.unfolded, [(f"L⁽{t}⁾", f"∂L/∂h⁽{t}⁾") for t in "¹²³⁴"])]
+)
+def test_the_gradients_of_a_linear_network_are_of_weights_alone_and_begin_at_the_loss_of_each_step(view, steps):
     def linear(x):
         h, L = np.zeros(3), 0
         for x_t in x:
@@ -468,8 +470,11 @@ def test_the_gradients_of_a_linear_network_are_drawn_though_they_are_of_weights_
         return L
 
     drawing = view(tg.record(linear, rows(4, 3)).backward())
-    gradients = [v.label for v in drawing.vertices if v.kind == "gradient"]
-    assert gradients == (["∂L/∂h"] if view is viz.circuit else [f"∂L/∂h⁽{t}⁾" for t in "¹²³⁴"])
+    label = {v.id: v.label for v in drawing.vertices}
+    assert [v.label for v in drawing.vertices if v.kind == "gradient"] == [gradient for _, gradient in steps]
+    assert [(label[a.tail], label[a.head]) for a in drawing.arrows if label[a.tail].startswith("L")][
+        -len(steps) :
+    ] == steps
 
 
 def test_squares_of_both_passes_find_places_of_their_own():

@@ -447,7 +447,8 @@ def label(component, point):
     return component.operation.name, component.module, point if component.operation.name == "getitem" else ()
 
 
-def outcomes(backward, programs):
+def tally(strategy, outcome, programs):
+    """How often each outcome comes out of so many programs."""
     counts: Counter[str] = Counter()
 
     @seed(SEED)
@@ -458,13 +459,20 @@ def outcomes(backward, programs):
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(nests())
+    @given(strategy)
     def count(program):
-        graphs = [program.recorded(T) for T in program.lengths]
-        counts[outcome([graph.backward() for graph in graphs] if backward else graphs)] += 1
+        counts[outcome(program)] += 1
 
     count()
     return counts
+
+
+def outcomes(backward, programs):
+    def of(program):
+        graphs = [program.recorded(T) for T in program.lengths]
+        return outcome([graph.backward() for graph in graphs] if backward else graphs)
+
+    return tally(nests(), of, programs)
 
 
 def test_of_nests_of_loops_none_has_a_wrong_circuit_and_19_of_20_have_one_at_any_length():

@@ -291,8 +291,22 @@ class Variables:
             return found
         # Only what flows back; and that begins at the loss.
         back = [path for path in found if path.source in self._gradient_of]
-        ago = (Along("step", (1,), -part.ahead),)
-        return back or [Path(c, ago, (partial(_step_before, c, part.ahead),)) for c in self._outputs]
+        if self._is_from_the_loss(part.component):
+            ago = (Along("step", (1,), -part.ahead),)
+            back += [Path(c, ago, (partial(_step_before, c, part.ahead),)) for c in self._outputs]
+        return back
+
+    def _is_from_the_loss(self, gradient: Component) -> bool:
+        """Whether the loss reads the variable itself: something that its gradient adds up is made of no other's."""
+        added = [gradient]
+        for c in added:  # grows while it is walked
+            if c.visits[0].giver is None:
+                if not any(path.source in self._gradient_of for path in self._paths.to(c)):
+                    return True
+            else:
+                read = [one.source for wire in c.wires for one in (wire, *wire.others)]
+                added += [x for x in read if x not in self._gradient_of and x not in added]
+        return False
 
     def _reach(self, path: Path, part: Part, target: Variable) -> Reach:
         """Which steps of the source's variable a path leads from, to a target of which a part is the component."""
