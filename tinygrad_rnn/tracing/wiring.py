@@ -305,7 +305,8 @@ class Timetable:
         same = [k for k, own in enumerate(component.axes) if moving and own.loop == axis.loop]
         for k in same:
             offsets, one_step = {q[j] - at[k] for at, q in pairs}, len({at[k] for at, _ in pairs}) == 1
-            is_far = one_step and 2 * abs(min(offsets)) >= length > 8  # from one end of a loop to the other: no delay
+            # the last step that reads the first is not a delay of T − 1; in a run of few steps it may be one
+            is_far = one_step and 2 * abs(min(offsets)) >= length > 8
             if len(offsets) == 1 and not is_far and (not instead or offsets == {0} or not one_step):
                 return Along("step", tuple(int(i == k) for i in range(len(component.axes))), offsets.pop())
             if axis.step > 1 and (held := _held(pairs, k, j, axis.range(length))):

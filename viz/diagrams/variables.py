@@ -297,7 +297,8 @@ class Variables:
         return back
 
     def _is_from_the_loss(self, gradient: Component) -> bool:
-        """Whether the loss reads the variable itself: something that its gradient adds up is made of no other's."""
+        """Whether the loss is computed from the variable directly: then a term of its gradient is computed from no
+        other gradient."""
         added = [gradient]
         for c in added:  # grows while it is walked
             if c.visits[0].giver is None:

@@ -447,8 +447,8 @@ class Reading:
         return (source, at) if is_start else place
 
     def _gives(self, c: Component, at: Point, place: Place) -> bool:
-        """Whether an operation gives at a point that it does not have what is there in its place: where h⁽⁰⁾ is an
-        array of zeros of the code, NumPy has computed 0.9 h⁽⁰⁾ already, which is 0."""
+        """Whether the constant in place of an operation's step is what the operation would have computed there. Where
+        h⁽⁰⁾ is a NumPy array of zeros, NumPy computes 0.9 h⁽⁰⁾, and the record has a constant 0."""
         step, values, starts = self._step(place), [], []
         if step.kind != "constant" or c.operation is None or any(w.others or w.takes_several for w in c.wires):
             return False
